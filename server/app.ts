@@ -1,0 +1,141 @@
+/**
+ * Every route of the server, one line each. Checks at the door come first: a bad request is an HTTP
+ * status or a refused handshake, never a 200 with a broken body.
+ */
+import { fileURLToPath } from "node:url";
+import { type HttpBindings, upgradeWebSocket } from "@hono/node-server";
+import { serveStatic } from "@hono/node-server/serve-static";
+import { type Context, Hono } from "hono";
+import type { WebSocket } from "ws";
+import { readBody } from "./body.ts";
+import { ERRORS, PushError } from "./errors.ts";
+import type { Hub } from "./hub.ts";
+import { checkHost, checkOrigin, type OriginRules } from "./origin.ts";
+import { answerBatch } from "./transports/rpc/batch.ts";
+import { RpcSessions } from "./transports/rpc/sessions.ts";
+
+export interface AppOptions extends OriginRules {
+  /** Milliseconds between two samples of the system metrics. */
+  metricsIntervalMs?: number;
+  /** The folder of the built pages. */
+  pages?: string;
+}
+
+export interface App {
+  fetch: Hono<{ Bindings: HttpBindings }>["fetch"];
+  /** Tells every client that the server stops, each when to come back: 0 to `graceMs` from now. */
+  close(options?: { graceMs?: number; random?: () => number }): Promise<void>;
+  stats(): ReturnType<Hub["stats"]> & ReturnType<RpcSessions["stats"]>;
+}
+
+const PAGES = fileURLToPath(new URL("../static", import.meta.url));
+
+/** The browser gets everything from here and from nowhere else. */
+const CONTENT_SECURITY_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+type AppContext = Context<{ Bindings: HttpBindings }>;
+
+export function createApp(hub: Hub, options: AppOptions = {}): App {
+  const { metricsIntervalMs = 1_000, pages = PAGES } = options;
+  const api = { metricsIntervalMs };
+  const sessions = new RpcSessions(hub, api);
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  let closing: (() => PushError) | undefined;
+
+  app.onError((error, c) => errorAnswer(c, error, hub));
+  app.notFound((c) => errorAnswer(c, new PushError("not_found", "not found"), hub));
+  app.use(async (c, next) => {
+    if (closing) throw closing();
+    checkHost(caller(c), options);
+    await next();
+  });
+
+  app.use("/api", async (c, next) => {
+    if (checkOrigin(caller(c), options)) allowOrigin(c);
+    if (c.req.method === "OPTIONS" && c.req.header("Origin")) return preflight(c, "POST");
+    return next();
+  });
+  app.get("/api", (c, next) => {
+    if (!isUpgrade(c)) throw new PushError("upgrade_required", "Expected a WebSocket or a POST");
+    sessions.checkRoom();
+    return openSocket(c, next);
+  });
+  app.post("/api", async (c) => {
+    const body = await readBody(c.env.incoming, hub.limits.bodyBytes);
+    return plain(c, await answerBatch(body, hub, api, c.env.outgoing), 200);
+  });
+  app.all("/api", () => {
+    throw new PushError("method_not_allowed", "Expected POST, or GET with Upgrade: websocket");
+  });
+  const openSocket = upgradeWebSocket(() => ({
+    onOpen: (_event, { raw }) => sessions.open(raw as WebSocket),
+  }));
+
+  app.get("/", (c) => c.redirect("/static/serverpush/"));
+  app.get("/static/:page", (c) => c.redirect(`${c.req.path}/`, 301));
+  app.get(
+    "/static/*",
+    serveStatic({
+      root: pages,
+      rewriteRequestPath: (path) => path.slice("/static".length),
+      onFound: (path, c) => {
+        c.header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
+        c.header("X-Content-Type-Options", "nosniff");
+        // Built names carry a hash of the content; the pages themselves do not.
+        const immutable = path.includes("/assets/");
+        c.header("Cache-Control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
+      },
+    }),
+  );
+
+  return {
+    fetch: app.fetch,
+    stats: () => ({ ...hub.stats(), ...sessions.stats() }),
+    close: async ({ graceMs = 0, random = Math.random } = {}) => {
+      closing ??= () =>
+        new PushError("shutting_down", "the server is stopping", {
+          retryAfterMs: Math.ceil(random() * graceMs),
+        });
+      sessions.close(closing);
+      await hub.close(closing());
+    },
+  };
+}
+
+function caller(c: AppContext): { host: string | undefined; origin: string | undefined } {
+  return { host: c.req.header("Host"), origin: c.req.header("Origin") };
+}
+
+function isUpgrade(c: AppContext): boolean {
+  return c.req.header("Upgrade")?.toLowerCase() === "websocket";
+}
+
+/** The Fetch standard's CORS protocol: an allowed origin is named, never `*`. */
+function allowOrigin(c: AppContext): void {
+  c.header("Access-Control-Allow-Origin", c.req.header("Origin"));
+  c.header("Vary", "Origin");
+}
+
+function preflight(c: AppContext, methods: string): Response {
+  c.header("Access-Control-Allow-Methods", methods);
+  c.header("Access-Control-Allow-Headers", "Content-Type, Authorization");
+  c.header("Access-Control-Max-Age", "600");
+  return c.body(null, 204);
+}
+
+function plain(c: AppContext, text: string, status: number): Response {
+  return c.body(text, status as 200, { "Content-Type": "text/plain; charset=utf-8" });
+}
+
+function errorAnswer(c: AppContext, error: Error, hub: Hub): Response | Promise<Response> {
+  if (!(error instanceof PushError)) hub.onError(error, `${c.req.method} ${c.req.path}`);
+  const told = error instanceof PushError ? error : new PushError("internal", "internal error");
+  const { code, message, retryAfterMs } = told;
+  const { status } = ERRORS[code];
+  if (retryAfterMs !== undefined) c.header("Retry-After", `${Math.ceil(retryAfterMs / 1000)}`);
+  if (code === "method_not_allowed") c.header("Allow", "POST");
+  if (code === "upgrade_required") c.header("Upgrade", "websocket");
+  // Cap'n Web's own errors are plain text; everything else is JSON.
+  if (c.req.path === "/api") return plain(c, message, status);
+  return c.json({ error: { code, message } }, status as 400);
+}

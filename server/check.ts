@@ -1,0 +1,52 @@
+/**
+ * Checks at the door: what a client or an application gave, before anything is done with it.
+ * Each one throws `invalid_request` that names the value and the limit.
+ */
+import { PushError } from "./errors.ts";
+
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** A whole number in a range. `undefined` passes, for the caller's default. */
+export function checkWhole(name: string, value: unknown, { min, max }: Range): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
+    return value;
+  }
+  throw new PushError(
+    "invalid_request",
+    `Expected \`${name}\` to be a whole number ${min}–${max}, got ${shown(value)}`,
+  );
+}
+
+// RFC 3986's unreserved characters, so that a name is the same in a URL; no dot in front, because
+// `/topics/..` would be another path.
+const TOPIC = /^[A-Za-z0-9_][A-Za-z0-9._~-]{0,127}$/;
+
+export function checkTopic(topic: unknown): string {
+  if (typeof topic === "string" && TOPIC.test(topic)) return topic;
+  throw new PushError(
+    "invalid_request",
+    `Expected a topic of 1–128 letters, digits and ._~- that begins with a letter, a digit or _, got ${shown(topic)}`,
+  );
+}
+
+/** An options object; `undefined` and `null` are no options. */
+export function checkOptions(options: unknown): Record<string, unknown> {
+  if (options === undefined || options === null) return {};
+  if (typeof options === "object" && !Array.isArray(options)) {
+    return options as Record<string, unknown>;
+  }
+  throw new PushError("invalid_request", `Expected an options object, got ${shown(options)}`);
+}
+
+/** A value as an error message may show it: short, and never a whole structure. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  }
+  if (typeof value === "number" || typeof value === "boolean" || value === null) return `${value}`;
+  return Array.isArray(value) ? "an array" : typeof value;
+}

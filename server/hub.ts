@@ -1,0 +1,252 @@
+/**
+ * Ties a store to its readers. This is the object that an application holds: it publishes, opens
+ * subscriptions, keeps the limits, counts what is open and closes all of it.
+ */
+import { checkOptions, checkTopic, checkWhole, shown } from "./check.ts";
+import type { After, Batch, PollOptions, Subscribed, TopicInfo } from "./contract.ts";
+import { PushError } from "./errors.ts";
+import { Leases } from "./leases.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { andThen, type MaybePromise } from "./maybe-promise.ts";
+import { type Cursor, formatCursor, parseCursor } from "./store/cursor.ts";
+import type { LogEnds, Store } from "./store/store.ts";
+import { Subscription } from "./subscription.ts";
+
+export interface HubOptions {
+  /** What differs from `DEFAULT_LIMITS`. */
+  limits?: Partial<Limits>;
+  /** A failure in the background, which no caller sees. Default: a line on stderr. */
+  onError?: OnError;
+  /** A clock that never goes back, in milliseconds; leases are measured by it. */
+  now?: () => number;
+}
+
+/** @param stage what was being done, for the log */
+export type OnError = (error: unknown, stage: string) => void;
+
+export interface HubStats {
+  /** Polling subscriptions. */
+  subscriptions: number;
+  /** Subscriptions that live on a connection. */
+  readers: number;
+  /** Events published through this hub. */
+  published: number;
+}
+
+export class Hub {
+  readonly limits: Limits;
+  readonly onError: OnError;
+  readonly #store: Store;
+  readonly #leases: Leases;
+  readonly #readers = new Set<Subscription>();
+  #published = 0;
+  #closed: PushError | undefined;
+
+  constructor(store: Store, { limits, onError = logError, now }: HubOptions = {}) {
+    this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...limits });
+    this.onError = onError;
+    this.#store = store;
+    const { leaseMs, subscriptions: max } = this.limits;
+    this.#leases = new Leases({ leaseMs, max, ...(now && { now }) });
+  }
+
+  /** Makes an empty topic, so that it can be asked for before its first event. */
+  createTopic(topic: string): MaybePromise<void> {
+    this.#checkOpen();
+    return this.#store.create(checkTopic(topic));
+  }
+
+  /**
+   * Appends one event. It is stored when this has answered.
+   * @param data anything that is JSON; copied, so it may be changed afterwards
+   * @returns the event's cursor
+   * @throws {PushError} `invalid_request`, `too_large`, `limit_exceeded`
+   */
+  publish(topic: string, data: unknown, { name }: { name?: string } = {}): MaybePromise<string> {
+    this.#checkOpen();
+    checkTopic(topic);
+    if (name !== undefined) checkName(name);
+    const json = this.#toJson(data);
+    const event = name === undefined ? { json } : { json, name };
+    return andThen(this.#store.append(topic, event), (cursor) => {
+      this.#published += 1;
+      return formatCursor(cursor);
+    });
+  }
+
+  topics(): MaybePromise<TopicInfo[]> {
+    this.#checkOpen();
+    return this.#store.topics();
+  }
+
+  /** One batch from any place, without a subscription. `options` are `ReadOptions`. */
+  async read(topic: unknown, options?: unknown): Promise<Batch> {
+    this.#checkOpen();
+    const { after = "earliest", limit } = checkOptions(options);
+    const checked = this.#checkLimit(limit);
+    const name = checkTopic(topic);
+    const subscription = new Subscription(this.#store, name, {
+      after: await this.#place(name, after),
+      batchBytes: this.limits.batchBytes,
+    });
+    return subscription.read({ limit: checked });
+  }
+
+  /**
+   * A subscription for one connection, which closes it. `options` are `SubscribeOptions`; without
+   * a capacity only the history bounds it.
+   */
+  async subscribe(topic: unknown, options?: unknown): Promise<Subscription> {
+    const { after = "latest", capacity } = checkOptions(options);
+    const subscription = await this.#open(topic, after, this.#checkCapacity(capacity), () =>
+      this.#readers.delete(subscription),
+    );
+    if (this.#readers.size >= this.limits.readers) {
+      throw new PushError("limit_exceeded", `Expected at most ${this.limits.readers} readers`);
+    }
+    this.#readers.add(subscription);
+    return subscription;
+  }
+
+  /**
+   * A polling subscription, kept under an id until `unsubscribe` or until its lease runs out.
+   * `options` are `SubscribeOptions`. Whoever asks for history gets a window that holds it.
+   */
+  async lease(topic: unknown, options?: unknown): Promise<Subscribed> {
+    const { after = "latest", capacity } = checkOptions(options);
+    const { subscriptionCapacity, maxSubscriptionCapacity } = this.limits;
+    const subscription = await this.#open(
+      topic,
+      after,
+      this.#checkCapacity(capacity) ??
+        (after === "latest" ? subscriptionCapacity : maxSubscriptionCapacity),
+    );
+    const subscriptionId = this.#leases.add(subscription);
+    const { cursor } = subscription;
+    return { subscriptionId, events: [], cursor, leaseMs: this.#leases.leaseMs };
+  }
+
+  /** The polling subscription of this id. */
+  leased(subscriptionId: unknown): Subscription {
+    return this.#leases.get(subscriptionId);
+  }
+
+  /**
+   * One poll of a polling subscription. `options` are `PollOptions`.
+   * @param signal ends the waiting when nobody is there any more to take the answer
+   */
+  async poll(subscriptionId: unknown, options?: unknown, signal?: AbortSignal): Promise<Batch> {
+    this.#checkOpen();
+    const { after, limit, waitMs } = checkOptions(options) as Record<keyof PollOptions, unknown>;
+    const wait = checkWhole("waitMs", waitMs, { min: 0, max: this.limits.waitMs });
+    const checked = this.#checkLimit(limit);
+    const { topic } = this.#leases.get(subscriptionId);
+    const cursor = after === undefined ? undefined : await this.#place(topic, after);
+    return this.#leases.poll(subscriptionId, {
+      after: cursor,
+      limit: checked,
+      waitMs: wait,
+      signal,
+    });
+  }
+
+  unsubscribe(subscriptionId: unknown): void {
+    this.#leases.end(subscriptionId);
+  }
+
+  stats(): HubStats {
+    return {
+      subscriptions: this.#leases.size,
+      readers: this.#readers.size,
+      published: this.#published,
+    };
+  }
+
+  /** Ends every subscription with `reason`, then the store. May be called twice. */
+  async close(reason = new PushError("shutting_down", "the server is stopping")): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = reason;
+    this.#leases.close(reason);
+    for (const reader of this.#readers) reader.close(reason);
+    await this.#store.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw this.#closed;
+  }
+
+  async #open(
+    topic: unknown,
+    after: unknown,
+    capacity: number | undefined,
+    onClose?: () => void,
+  ): Promise<Subscription> {
+    this.#checkOpen();
+    const name = checkTopic(topic);
+    const { batchBytes } = this.limits;
+    const place = await this.#place(name, after);
+    this.#checkOpen(); // it may have been closed meanwhile
+    return new Subscription(this.#store, name, {
+      after: place,
+      batchBytes,
+      ...(capacity !== undefined && { capacity }),
+      ...(onClose && { onClose }),
+    });
+  }
+
+  /** "latest" becomes a real cursor now, so that nothing published before the first read is lost. */
+  #place(topic: string, after: unknown): MaybePromise<Cursor> {
+    const cursor =
+      after === "latest" || after === "earliest" ? (after as After) : parseCursor(after);
+    return andThen(this.#store.ends(topic), (ends) => placeIn(ends, cursor));
+  }
+
+  #checkLimit(limit: unknown): number | undefined {
+    return checkWhole("limit", limit, { min: 1, max: this.limits.batchEvents });
+  }
+
+  #checkCapacity(capacity: unknown): number | undefined {
+    const max = this.limits.maxSubscriptionCapacity;
+    return checkWhole("capacity", capacity, { min: 1, max });
+  }
+
+  #toJson(data: unknown): string {
+    let json: string | undefined;
+    try {
+      json = JSON.stringify(data);
+    } catch (error) {
+      throw new PushError("invalid_request", `Expected data that is JSON: ${String(error)}`);
+    }
+    if (json === undefined) {
+      throw new PushError("invalid_request", `Expected data that is JSON, got ${shown(data)}`);
+    }
+    const bytes = Buffer.byteLength(json);
+    const max = this.limits.eventBytes;
+    if (bytes <= max) return json;
+    throw new PushError("too_large", `Expected an event of at most ${max} bytes, got ${bytes}`);
+  }
+}
+
+function placeIn({ epoch, first, last }: LogEnds, after: After | Cursor): Cursor {
+  if (after === "latest") return { epoch, offset: last };
+  if (after === "earliest") return { epoch, offset: first - 1 };
+  const cursor = after as Cursor;
+  if (cursor.epoch !== epoch || cursor.offset <= last) return cursor;
+  throw new PushError(
+    "invalid_cursor",
+    `Expected an offset of at most ${last}, got ${cursor.offset}`,
+  );
+}
+
+/** An event's name is one line: SSE could not carry another (WHATWG HTML §9.2.5). */
+function checkName(name: unknown): void {
+  if (typeof name === "string" && /^[^\r\n\0]{1,128}$/.test(name)) return;
+  throw new PushError(
+    "invalid_request",
+    `Expected an event name of 1–128 characters on one line, got ${shown(name)}`,
+  );
+}
+
+function logError(error: unknown, stage: string): void {
+  console.error(`${stage}:`, error);
+}

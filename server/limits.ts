@@ -1,0 +1,47 @@
+/**
+ * Every limit of the library: number, unit and reason, in one place. Flags override some of them
+ * (config.ts), `new Hub(store, limits)` and `createApp(hub, limits)` all of them. Imports nothing.
+ */
+export const DEFAULT_LIMITS = {
+  // ── a topic's log
+  historyEvents: 1024, // at 1 s a quarter of an hour
+  historyBytes: 16 * 1024 * 1024, // per topic, whichever of the three is reached first
+  historyAgeMs: Number.POSITIVE_INFINITY,
+  topics: 1_000, // topics × historyBytes is the most that histories can take
+  eventBytes: 64 * 1024, // one event's data as JSON
+
+  // ── a read
+  batchEvents: 1_000, // the largest `limit`
+  batchBytes: 256 * 1024, // JSON of the events in one batch; always at least one event
+  waitMs: 30_000, // the longest a poll is held; proxies cut idle requests at 60 s
+
+  // ── subscriptions
+  subscriptionCapacity: 256, // events that may wait for one polling subscription
+  maxSubscriptionCapacity: 1_000_000, // events; the history ends it earlier
+  leaseMs: 60_000, // a polling subscription's life without a poll
+  subscriptions: 200_000, // polling ones, about 0.5 KiB each
+  readers: 50_000, // tail and listen, all sessions together
+
+  // ── an HTTP batch at /api
+  bodyBytes: 1024 * 1024,
+  batchMessages: 2_000, // lines; a call with its pull is two
+  answerBytes: 16 * 1024 * 1024, // what one batch may be answered
+  batchMs: 65_000, // two full waits one after the other
+
+  // ── a Cap'n Web session (WebSocket) at /api
+  sessions: 10_000,
+  frameBytes: 1024 * 1024,
+  sessionReaders: 1_000, // tail and listen in one session
+  sessionWaits: 64, // polls held at once, in one session or one batch
+  sessionCalls: 10_000, // results that the client has not released yet
+  sessionBytes: 16 * 1024 * 1024, // calls and answers that the client has not released yet
+  socketBytes: 256 * 1024, // waiting in a socket before the server stops writing to it
+  inboxMessages: 128, // received, not yet taken up, before the server stops reading
+
+  // ── time
+  heartbeatMs: 30_000, // proxies cut idle connections at 60 s (nginx proxy_read_timeout)
+  pingMs: 54_000, // WebSocket ping; under the 60 s of proxies
+  pongMs: 60_000, // a peer that has not answered a ping by then is dropped
+};
+
+export type Limits = Readonly<typeof DEFAULT_LIMITS>;

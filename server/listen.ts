@@ -1,0 +1,115 @@
+/**
+ * Opens the ports and closes them again. `localhost` means both of its addresses, because a browser
+ * may try ::1 first and `curl 127.0.0.1` never does.
+ */
+import { type IncomingMessage, type Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { createAdaptorServer } from "@hono/node-server";
+import { WebSocketServer } from "ws";
+import type { App } from "./app.ts";
+
+export interface ListenOptions {
+  host: string;
+  /** 0 = any free one. */
+  port: number;
+  /** The largest WebSocket message, in bytes; a larger one closes with 1009. */
+  frameBytes: number;
+}
+
+export interface Listening {
+  readonly port: number;
+  /**
+   * Takes no new connections, and ends those that are open as their answers are done; after
+   * `graceMs` ends them all the same. May be called twice.
+   */
+  close(options: { graceMs: number }): Promise<void>;
+}
+
+/** @throws the system's error, with `code` EADDRINUSE when the port is taken */
+export async function listen(
+  app: App,
+  { host, port, frameBytes }: ListenOptions,
+): Promise<Listening> {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: frameBytes });
+  const servers: Server[] = [];
+  const close = async ({ graceMs }: { graceMs: number }) => {
+    const timer = setTimeout(() => {
+      for (const server of servers) server.closeAllConnections();
+      for (const socket of sockets.clients) socket.terminate(); // upgraded ones are not among those
+    }, graceMs);
+    await Promise.all(servers.map(closeServer));
+    clearTimeout(timer);
+  };
+  const first = await open(app, sockets, host === "localhost" ? "127.0.0.1" : host, port);
+  servers.push(first);
+  const { port: realPort } = first.address() as AddressInfo;
+  if (host === "localhost") {
+    try {
+      servers.push(await open(app, sockets, "::1", realPort));
+    } catch (error) {
+      // A machine without IPv6 is fine. A port that another program has there is not: half of the
+      // clients would reach that one.
+      if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") {
+        await close({ graceMs: 0 });
+        throw error;
+      }
+    }
+  }
+  return { port: realPort, close };
+}
+
+function open(app: App, sockets: WebSocketServer, host: string, port: number): Promise<Server> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    websocket: { server: sockets },
+    // Long streams and held polls are not cut; headers still have to come within a minute.
+    serverOptions: { requestTimeout: 0 },
+  }) as Server;
+  server.timeout = 0;
+  answerOtherUpgrades(server);
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve(server);
+    });
+  });
+}
+
+/**
+ * The adapter leaves a request that asks to upgrade to anything else than a WebSocket without an
+ * answer (`curl --http2` asks for h2c). A server may ignore the wish (RFC 9110 §7.8), so do that.
+ */
+function answerOtherUpgrades(server: Server): void {
+  const [onWebSocket] = server.listeners("upgrade") as UpgradeListener[];
+  server.removeAllListeners("upgrade");
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (request.headers.upgrade?.toLowerCase() === "websocket") {
+      onWebSocket!.call(server, request, socket, head);
+      return;
+    }
+    // Node has taken the parser off the socket, so a body could not be read any more.
+    socket.on("error", () => socket.destroy());
+    const hasBody = request.headers["content-length"] ?? request.headers["transfer-encoding"];
+    if (hasBody !== undefined) {
+      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      return;
+    }
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(request.socket);
+    response.once("finish", () => socket.end());
+    server.emit("request", request, response);
+  });
+}
+
+type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return Promise.resolve();
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}

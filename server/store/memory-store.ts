@@ -1,0 +1,156 @@
+/**
+ * Topics in this process's memory: a ring buffer of events per topic. A restart loses the history
+ * and changes the epoch, and every reader is told so.
+ */
+import { nanoid } from "nanoid";
+import type { Batch, Gap, PushEvent, TopicInfo } from "../contract.ts";
+import { PushError } from "../errors.ts";
+import { DEFAULT_LIMITS } from "../limits.ts";
+import { type Cursor, formatCursor } from "./cursor.ts";
+import { Doorbell } from "./doorbell.ts";
+import { RingBuffer } from "./ring-buffer.ts";
+import type { LogEnds, NewEvent, ReadLimits, ReadResult, Store } from "./store.ts";
+
+export interface MemoryStoreOptions {
+  /** Events kept per topic. */
+  historyEvents?: number;
+  /** JSON bytes kept per topic; the newest event is kept whatever its size. */
+  historyBytes?: number;
+  /** How long an event is kept, in milliseconds. */
+  historyAgeMs?: number;
+  /** How many topics there may be. */
+  topics?: number;
+  /** The time, in milliseconds since the Unix epoch. */
+  now?: () => number;
+}
+
+interface Entry {
+  readonly event: PushEvent;
+  readonly bytes: number;
+}
+
+interface Topic {
+  readonly epoch: string;
+  readonly log: RingBuffer<Entry>;
+  readonly doorbell: Doorbell;
+  bytes: number;
+}
+
+export class MemoryStore implements Store {
+  readonly #topics = new Map<string, Topic>();
+  readonly #options: Required<MemoryStoreOptions>;
+
+  constructor({
+    historyEvents = DEFAULT_LIMITS.historyEvents,
+    historyBytes = DEFAULT_LIMITS.historyBytes,
+    historyAgeMs = DEFAULT_LIMITS.historyAgeMs,
+    topics = DEFAULT_LIMITS.topics,
+    now = Date.now,
+  }: MemoryStoreOptions = {}) {
+    this.#options = { historyEvents, historyBytes, historyAgeMs, topics, now };
+  }
+
+  create(topic: string): void {
+    if (!this.#topics.has(topic)) this.#create(topic);
+  }
+
+  append(name: string, event: NewEvent): Cursor {
+    const topic = this.#topics.get(name) ?? this.#create(name);
+    const { log } = topic;
+    const offset = log.last + 1;
+    const time = this.#options.now();
+    // Parsed from the text, so that no publisher can change an event that was already read.
+    const data: unknown = JSON.parse(event.json);
+    const bytes = Buffer.byteLength(event.json);
+    const kept: PushEvent =
+      event.name === undefined ? { offset, time, data } : { offset, time, name: event.name, data };
+    topic.bytes += bytes - (log.push({ event: kept, bytes })?.bytes ?? 0);
+    this.#evict(topic, time);
+    topic.doorbell.ring();
+    return { epoch: topic.epoch, offset };
+  }
+
+  read(name: string, after: Cursor, { limit, maxBytes }: ReadLimits): ReadResult {
+    const topic = this.#get(name);
+    const { epoch, log } = topic;
+    this.#evict(topic, this.#options.now());
+    const gap = gapBefore(after, topic);
+    const from = gap ? log.first : after.offset + 1;
+    const events: PushEvent[] = [];
+    let bytes = 0;
+    for (let offset = from; offset <= log.last && events.length < limit; offset += 1) {
+      const entry = log.at(offset)!;
+      bytes += entry.bytes;
+      if (bytes > maxBytes && events.length > 0) break;
+      events.push(entry.event);
+    }
+    const end = { epoch, offset: from - 1 + events.length };
+    const cursor = formatCursor(end);
+    const batch: Batch = gap ? { events, cursor, gap } : { events, cursor };
+    return { batch, end, last: log.last };
+  }
+
+  ends(name: string): LogEnds {
+    const topic = this.#get(name);
+    this.#evict(topic, this.#options.now());
+    return { epoch: topic.epoch, first: topic.log.first, last: topic.log.last };
+  }
+
+  topics(): TopicInfo[] {
+    return [...this.#topics.keys()].map((topic) => {
+      const { epoch, first, last } = this.ends(topic);
+      return { topic, cursor: formatCursor({ epoch, offset: last }), events: last - first + 1 };
+    });
+  }
+
+  watch(topic: string, ring: () => void): () => void {
+    return this.#get(topic).doorbell.hang(ring);
+  }
+
+  close(): void {
+    this.#topics.clear();
+  }
+
+  #get(name: string): Topic {
+    const topic = this.#topics.get(name);
+    if (!topic) throw new PushError("topic_not_found", `topic not found: ${name}`);
+    return topic;
+  }
+
+  #create(name: string): Topic {
+    if (this.#topics.size >= this.#options.topics) {
+      throw new PushError("limit_exceeded", `Expected at most ${this.#options.topics} topics`);
+    }
+    const topic: Topic = {
+      epoch: nanoid(10), // 60 random bits: two lives of a topic never share one
+      log: new RingBuffer(this.#options.historyEvents),
+      doorbell: new Doorbell(),
+      bytes: 0,
+    };
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  #evict(topic: Topic, now: number): void {
+    const { log } = topic;
+    const oldest = now - this.#options.historyAgeMs;
+    while (log.size > 0) {
+      const tooBig = topic.bytes > this.#options.historyBytes && log.size > 1;
+      if (!tooBig && log.at(log.first)!.event.time >= oldest) return;
+      topic.bytes -= log.shift()!.bytes;
+    }
+  }
+}
+
+/** What a reader at `after` can no longer get. */
+function gapBefore(after: Cursor, { epoch, log }: Topic): Gap | undefined {
+  if (after.epoch !== epoch) return { missed: null, reason: "epoch" };
+  if (after.offset > log.last) {
+    throw new PushError(
+      "invalid_cursor",
+      `Expected an offset of at most ${log.last}, got ${after.offset}`,
+    );
+  }
+  const missed = log.first - 1 - after.offset;
+  return missed > 0 ? { missed, reason: "evicted" } : undefined;
+}

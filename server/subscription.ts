@@ -1,0 +1,202 @@
+/**
+ * One reader's window on one topic. It pulls and never queues: between two reads it holds a cursor
+ * and nothing else, so a slow reader costs no memory. What falls out of its window is counted, and
+ * told as a gap before the first event that follows.
+ *
+ *      log                … 91 92 93 94 95 96 97 98 99 100
+ *      capacity 4                           [ 97 98 99 100 ]
+ *      cursor at 93            ↑   →  gap {missed: 3, reason: "overflow"}, then 97 98 99 100
+ */
+import type { Batch, Gap } from "./contract.ts";
+import { PushError } from "./errors.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { andThen, type MaybePromise } from "./maybe-promise.ts";
+import { type Cursor, formatCursor } from "./store/cursor.ts";
+import type { ReadResult, Store } from "./store/store.ts";
+
+export interface SubscriptionOptions {
+  /** Where to begin: the reader has everything up to here. */
+  after: Cursor;
+  /** How many events may wait for this reader before it loses the oldest. Default: no limit. */
+  capacity?: number;
+  /** The largest batch, in bytes of JSON. */
+  batchBytes?: number;
+  /** Called once, when it is closed. */
+  onClose?: () => void;
+}
+
+export interface SubscriptionReadOptions {
+  /** Acknowledges everything up to here and reads on from here. Default: where it is. */
+  after?: Cursor | undefined;
+  /** At most this many events. */
+  limit?: number | undefined;
+}
+
+export interface NextOptions extends SubscriptionReadOptions {
+  /** How long to wait for an event, in milliseconds; then the batch is empty. Default: for ever. */
+  waitMs?: number | undefined;
+  /** Ends the waiting; the batch is then empty. */
+  signal?: AbortSignal | undefined;
+}
+
+export class Subscription {
+  readonly topic: string;
+  readonly capacity: number;
+  readonly #store: Store;
+  readonly #batchBytes: number;
+  readonly #onClose: (() => void) | undefined;
+  /** What ends the waits that are going on. */
+  readonly #waits = new Set<() => void>();
+  #cursor: Cursor;
+  #behind = 0;
+  #missed = 0;
+  #closed: PushError | undefined;
+  /** The read that is under way, when the store answers by promise. */
+  #reading: Promise<Batch> | undefined;
+
+  constructor(
+    store: Store,
+    topic: string,
+    {
+      after,
+      capacity = Number.POSITIVE_INFINITY,
+      batchBytes = DEFAULT_LIMITS.batchBytes,
+      onClose,
+    }: SubscriptionOptions,
+  ) {
+    this.topic = topic;
+    this.capacity = capacity;
+    this.#store = store;
+    this.#batchBytes = batchBytes;
+    this.#onClose = onClose;
+    this.#cursor = after;
+  }
+
+  /** Everything up to here was given to this reader, or told as a gap. */
+  get cursor(): string {
+    return formatCursor(this.#cursor);
+  }
+
+  /** How many events it has lost since it was opened, as far as they could be counted. */
+  get missed(): number {
+    return this.#missed;
+  }
+
+  /** How many events waited behind the last batch, at the moment that was read. */
+  get behind(): number {
+    return this.#behind;
+  }
+
+  /**
+   * What follows the cursor, at once; the cursor moves on. Overlapping reads take turns, so that no
+   * event is given twice.
+   * @throws {PushError} what `Store.read` throws, or why the subscription was closed
+   */
+  read(options: SubscriptionReadOptions = {}): MaybePromise<Batch> {
+    if (this.#reading) {
+      const again = () => this.read(options);
+      return this.#reading.then(again, again);
+    }
+    if (this.#closed) throw this.#closed;
+    const { after = this.#cursor, limit = DEFAULT_LIMITS.batchEvents } = options;
+    const batch = andThen(this.#readFrom(after, limit), (result) =>
+      this.#take(result, after, limit),
+    );
+    if (!(batch instanceof Promise)) return batch;
+    this.#reading = batch.finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  /** The next batch that has an event or a gap; an empty one when the waiting ended before. */
+  async next({ after, limit, waitMs, signal }: NextOptions = {}): Promise<Batch> {
+    const batch = await this.read({ after, limit });
+    if (!isEmpty(batch) || waitMs === 0 || signal?.aborted) return batch;
+    return this.#wait(batch, limit, waitMs, signal);
+  }
+
+  /** Ends it. Whoever waits in `next()` gets `reason`, and so does every later read. */
+  close(reason = new PushError("subscription_not_found", "subscription not found")): void {
+    if (this.#closed) return;
+    this.#closed = reason;
+    for (const end of this.#waits) end();
+    this.#onClose?.();
+  }
+
+  async #wait(
+    empty: Batch,
+    limit: number | undefined,
+    waitMs: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Batch> {
+    let wake = () => {};
+    let rung = false;
+    let ended = false;
+    const takeDown = this.#store.watch(this.topic, () => {
+      rung = true;
+      wake();
+    });
+    const end = () => {
+      ended = true;
+      wake();
+    };
+    const timer = waitMs === undefined ? undefined : setTimeout(end, waitMs);
+    signal?.addEventListener("abort", end, { once: true });
+    this.#waits.add(end);
+    try {
+      for (;;) {
+        rung = false;
+        // Read after the bell was hung up, so that nothing slips in between.
+        const batch = await this.read({ limit });
+        if (!isEmpty(batch)) return batch;
+        if (!rung && !ended) await new Promise<void>((resolve) => (wake = resolve));
+        if (this.#closed) throw this.#closed;
+        // Without another read: a later poll may already have taken what came since.
+        if (ended) return empty;
+      }
+    } finally {
+      takeDown();
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      this.#waits.delete(end);
+    }
+  }
+
+  #readFrom(after: Cursor, limit: number): MaybePromise<ReadResult> {
+    return this.#store.read(this.topic, after, { limit, maxBytes: this.#batchBytes });
+  }
+
+  /** Moves the cursor over what the store gave; what the window is too small for is skipped. */
+  #take(result: ReadResult, after: Cursor, limit: number): MaybePromise<Batch> {
+    const { batch, end, last } = result;
+    const windowStart = last - this.capacity;
+    if (windowStart <= end.offset - batch.events.length) return this.#move(result);
+
+    // Too slow. Read again from where the window begins now.
+    const start = { epoch: end.epoch, offset: windowStart };
+    return andThen(this.#readFrom(start, limit), (second) => {
+      const gap = overflowGap(windowStart - after.offset, batch.gap, second.batch.gap);
+      return this.#move({ ...second, batch: { ...second.batch, gap } });
+    });
+  }
+
+  #move({ batch, end, last }: ReadResult): Batch {
+    this.#cursor = end;
+    this.#behind = last - end.offset;
+    this.#missed += batch.gap?.missed ?? 0;
+    return batch;
+  }
+}
+
+export function isEmpty({ events, gap }: Batch): boolean {
+  return events.length === 0 && gap === undefined;
+}
+
+/** Skipping to the window's start lost `skipped` events, the store may have lost more. */
+function overflowGap(skipped: number, first?: Gap, second?: Gap): Gap {
+  if (first?.reason === "epoch") return first;
+  if (second?.reason === "epoch") return second;
+  const evicted = second?.missed ?? 0;
+  return { missed: skipped + evicted, reason: evicted > 0 ? "evicted" : "overflow" };
+}

@@ -1,0 +1,126 @@
+/**
+ * What Cap'n Web clients call: one object per HTTP batch or WebSocket session. A batch gets the
+ * smaller one, because nothing in a batch may outlive its answer: the library would pull a stream
+ * for ever and hang on a callback.
+ */
+import { RpcTarget } from "capnweb";
+import type {
+  Batch,
+  MetricsSubscribed,
+  MetricsUpdates,
+  PushApi,
+  Subscribed,
+  SystemMetrics,
+  TopicInfo,
+  Unsubscribed,
+} from "../../contract.ts";
+import { METRICS_TOPIC } from "../../contract.ts";
+import { PushError } from "../../errors.ts";
+import type { Hub } from "../../hub.ts";
+
+export interface ApiOptions {
+  /** Milliseconds between two samples of the system metrics. */
+  metricsIntervalMs: number;
+}
+
+/** Parameters come from the network: each is `unknown` and the hub checks it. */
+export class RpcApi extends RpcTarget implements PushApi {
+  // `#private`, because over RPC TypeScript's `private` is callable.
+  readonly #hub: Hub;
+  readonly #options: ApiOptions;
+  readonly #gone = new AbortController();
+  #waits = 0;
+
+  constructor(hub: Hub, options: ApiOptions) {
+    super();
+    this.#hub = hub;
+    this.#options = options;
+  }
+
+  async subscribeSystemMetrics(): Promise<MetricsSubscribed> {
+    return guard(this.#hub, async () => {
+      const { subscriptionId } = await this.#hub.lease(METRICS_TOPIC);
+      return {
+        subscriptionId,
+        message: "Subscribed to real-time system metrics",
+        status: "active",
+        pollInterval: this.#options.metricsIntervalMs,
+      };
+    });
+  }
+
+  async pollMetricsUpdates(subscriptionId: unknown, options?: unknown): Promise<MetricsUpdates> {
+    return guard(this.#hub, async () => {
+      const subscription = this.#hub.leased(subscriptionId);
+      if (subscription.topic !== METRICS_TOPIC) {
+        throw new PushError("subscription_not_found", "subscription not found");
+      }
+      const { events, cursor, gap } = await this.#poll(subscriptionId, options);
+      return {
+        subscriptionId: subscriptionId as string,
+        updates: events.map(({ data }) => data as SystemMetrics),
+        hasMore: subscription.behind > 0,
+        timestamp: Math.floor(Date.now() / 1000),
+        cursor,
+        missed: gap ? gap.missed : 0,
+      };
+    });
+  }
+
+  async unsubscribe(subscriptionId: unknown): Promise<Unsubscribed> {
+    return guard(this.#hub, () => {
+      this.#hub.unsubscribe(subscriptionId);
+      return {
+        subscriptionId: subscriptionId as string,
+        message: "Successfully unsubscribed",
+        status: "inactive",
+      };
+    });
+  }
+
+  async topics(): Promise<TopicInfo[]> {
+    return guard(this.#hub, () => this.#hub.topics());
+  }
+
+  async read(topic: unknown, options?: unknown): Promise<Batch> {
+    return guard(this.#hub, () => this.#hub.read(topic, options));
+  }
+
+  async subscribe(topic: unknown, options?: unknown): Promise<Subscribed> {
+    return guard(this.#hub, () => this.#hub.lease(topic, options));
+  }
+
+  async poll(subscriptionId: unknown, options?: unknown): Promise<Batch> {
+    return guard(this.#hub, () => this.#poll(subscriptionId, options));
+  }
+
+  /** The library calls it when the session has ended; the batch when its answer is out. */
+  [Symbol.dispose](): void {
+    this.#gone.abort();
+  }
+
+  /** A poll that is held stops when the client has gone, and does not move the cursor. */
+  async #poll(subscriptionId: unknown, options: unknown): Promise<Batch> {
+    const max = this.#hub.limits.sessionWaits;
+    if (this.#waits >= max) {
+      throw new PushError("limit_exceeded", `Expected at most ${max} polls at once`);
+    }
+    this.#waits += 1;
+    try {
+      return await this.#hub.poll(subscriptionId, options, this.#gone.signal);
+    } finally {
+      this.#waits -= 1;
+    }
+  }
+}
+
+/** A client is told what a PushError says, and of any other failure only that it happened. */
+export async function guard<T>(hub: Hub, call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof PushError) throw error;
+    hub.onError(error, "rpc call");
+    throw new PushError("internal", "internal error");
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The Cap'n Web sessions over WebSocket: opens them up to a limit, finds the dead ones, and tells
+ * all of them when the server stops.
+ */
+import { RpcSession } from "capnweb";
+import type { WebSocket } from "ws";
+import { PushError } from "../../errors.ts";
+import type { Hub } from "../../hub.ts";
+import type { ApiOptions } from "./api.ts";
+import { errorOnWire } from "./errors-on-wire.ts";
+import { RpcSessionApi } from "./session-api.ts";
+import { SocketTransport } from "./socket-transport.ts";
+
+interface Session {
+  readonly transport: SocketTransport;
+  readonly rpc: RpcSession;
+}
+
+export class RpcSessions {
+  readonly #hub: Hub;
+  readonly #options: ApiOptions;
+  readonly #sessions = new Map<WebSocket, Session>();
+
+  constructor(hub: Hub, options: ApiOptions) {
+    this.#hub = hub;
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** @throws {PushError} `limit_exceeded`, to be asked before the handshake */
+  checkRoom(): void {
+    const max = this.#hub.limits.sessions;
+    if (this.#sessions.size < max) return;
+    throw new PushError("limit_exceeded", `Expected at most ${max} sessions`, {
+      retryAfterMs: 5_000,
+    });
+  }
+
+  open(socket: WebSocket): void {
+    const { limits } = this.#hub;
+    const transport = new SocketTransport(socket, limits);
+    const api = new RpcSessionApi(this.#hub, this.#options, () => transport.room());
+    const rpc = new RpcSession(transport, api, { onSendError: errorOnWire });
+    this.#sessions.set(socket, { transport, rpc });
+    const stopPinging = ping(socket, limits);
+    socket.once("close", () => {
+      stopPinging();
+      this.#sessions.delete(socket);
+    });
+  }
+
+  /** Tells each client that the server stops, and when to come back. */
+  close(reason: () => PushError): void {
+    for (const { transport } of this.#sessions.values()) transport.fail(reason());
+  }
+
+  /** What the library holds for each session, summed up. */
+  stats(): { sessions: number; imports: number; exports: number } {
+    const stats = { sessions: this.#sessions.size, imports: 0, exports: 0 };
+    for (const { rpc } of this.#sessions.values()) {
+      const { imports, exports } = rpc.getStats();
+      stats.imports += imports;
+      stats.exports += exports;
+    }
+    return stats;
+  }
+}
+
+/** Drops a peer that has not answered a ping in time. RFC 6455 §5.5.2. */
+function ping(
+  socket: WebSocket,
+  { pingMs, pongMs }: { pingMs: number; pongMs: number },
+): () => void {
+  let overdue: NodeJS.Timeout | undefined;
+  const timer = setInterval(() => {
+    socket.ping();
+    overdue ??= setTimeout(() => socket.terminate(), pongMs).unref();
+  }, pingMs).unref();
+  socket.on("pong", () => {
+    clearTimeout(overdue);
+    overdue = undefined;
+  });
+  return () => {
+    clearInterval(timer);
+    clearTimeout(overdue);
+  };
+}

@@ -1,0 +1,178 @@
+/**
+ * Carries one Cap'n Web session over one `ws` socket. What the library's own WebSocket transport
+ * leaves open is closed here: it stops reading while the client does not take the answers, bounds
+ * what a session may hold, and touches no global (Node 20 has no `WebSocket`).
+ */
+import type { RpcTransportWithCustomEncoding } from "capnweb";
+import type { RawData, WebSocket } from "ws";
+import { ERRORS, PushError } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
+import type { MaybePromise } from "../../maybe-promise.ts";
+
+export class SocketTransport implements RpcTransportWithCustomEncoding {
+  // JSON trees instead of text, so that messages can be counted without parsing them twice.
+  readonly encodingLevel = "jsonCompatible";
+  readonly #socket: WebSocket;
+  readonly #limits: Limits;
+  readonly #held: HeldResults;
+  readonly #inbox: string[] = [];
+  #failure: Error | undefined;
+  #wakeReceiver: (() => void) | undefined;
+  #wakeWriters: (() => void)[] = [];
+
+  constructor(socket: WebSocket, limits: Limits) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#held = new HeldResults(limits);
+    socket.on("message", (data, isBinary) => this.#onMessage(data, isBinary));
+    socket.on("close", (code) => this.fail(new Error(`the client closed the WebSocket (${code})`)));
+    // `ws` closes the socket by itself, with the right code (1009 for a frame that is too big).
+    socket.on("error", (error) => this.fail(error));
+  }
+
+  /** MUST NOT throw: the library would not know which call failed. @returns its size */
+  send(message: unknown): number {
+    const text = JSON.stringify(message);
+    this.#held.onSend(message, text.length);
+    this.#socket.send(text, this.#onWritten);
+    return text.length;
+  }
+
+  /**
+   * The client's next message. While the socket has no room it waits: a client that does not read
+   * its answers gets no more work done.
+   * @throws {Error} why the session is over
+   */
+  async receive(): Promise<unknown> {
+    for (;;) {
+      await this.room();
+      if (this.#failure) throw this.#failure;
+      const text = this.#inbox.shift();
+      if (text !== undefined) return this.#take(text);
+      if (this.#socket.isPaused) this.#socket.resume();
+      await new Promise<void>((resolve) => (this.#wakeReceiver = resolve));
+    }
+  }
+
+  /** The library calls it last, after it has sent the abort message. */
+  abort(reason: unknown): void {
+    const { code, message } = reason instanceof PushError ? reason : UNREADABLE;
+    this.fail(reason instanceof Error ? reason : UNREADABLE);
+    this.#socket.close(ERRORS[code].close, cut(message));
+  }
+
+  /** Ends the session: calls and reads that wait get `reason`, and so does the client. */
+  fail(reason: Error): void {
+    this.#failure ??= reason;
+    this.#wakeReceiver?.();
+    this.#wakeAll();
+  }
+
+  /** Waits until less than `socketBytes` wait in the socket. */
+  room(): MaybePromise<void> {
+    if (this.#hasRoom()) return undefined;
+    return new Promise((resolve) => this.#wakeWriters.push(resolve));
+  }
+
+  #hasRoom(): boolean {
+    return this.#failure !== undefined || this.#socket.bufferedAmount < this.#limits.socketBytes;
+  }
+
+  #onMessage(data: RawData, isBinary: boolean): void {
+    if (isBinary) {
+      this.fail(new PushError("unsupported_data", "Expected text frames, got a binary one"));
+      return;
+    }
+    this.#inbox.push((data as Buffer).toString());
+    if (this.#inbox.length >= this.#limits.inboxMessages) this.#socket.pause();
+    this.#wakeReceiver?.();
+  }
+
+  #take(text: string): unknown {
+    let message: unknown;
+    try {
+      message = JSON.parse(text);
+    } catch (error) {
+      throw new PushError("protocol_error", `Expected JSON: ${(error as Error).message}`);
+    }
+    this.#held.onReceive(message, text.length);
+    return message;
+  }
+
+  readonly #onWritten = (): void => {
+    if (this.#wakeWriters.length > 0 && this.#hasRoom()) this.#wakeAll();
+  };
+
+  #wakeAll(): void {
+    const writers = this.#wakeWriters;
+    this.#wakeWriters = [];
+    for (const wake of writers) wake();
+  }
+}
+
+/**
+ * What a client has called and not yet released. The library keeps the parameters and the result of
+ * each until then, so without a bound a client could fill the server's memory.
+ */
+class HeldResults {
+  readonly #limits: Limits;
+  /** Bytes by export id; the client's calls are 1, 2, 3 … */
+  readonly #sizes = new Map<number, number>();
+  #calls = 0;
+  #bytes = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** @throws {PushError} which ends the session */
+  onReceive(message: unknown, bytes: number): void {
+    if (!Array.isArray(message)) return;
+    const [kind, id] = message as unknown[];
+    if (kind === "pipe") {
+      throw new PushError(
+        "protocol_error",
+        "Expected no streams from the client: no call takes one",
+      );
+    }
+    if (kind === "release" && typeof id === "number") this.#release(id);
+    if (kind === "push") this.#add((this.#calls += 1), bytes);
+    if (kind === "stream") this.#calls += 1; // the library releases it by itself
+  }
+
+  onSend(message: unknown, bytes: number): void {
+    if (!Array.isArray(message)) return;
+    const [kind, id] = message as unknown[];
+    if (kind !== "resolve" && kind !== "reject") return;
+    const held = this.#sizes.get(id as number);
+    if (held === undefined) return;
+    this.#sizes.set(id as number, held + bytes);
+    this.#bytes += bytes;
+  }
+
+  #add(id: number, bytes: number): void {
+    this.#sizes.set(id, bytes);
+    this.#bytes += bytes;
+    const { sessionCalls, sessionBytes } = this.#limits;
+    if (this.#sizes.size > sessionCalls || this.#bytes > sessionBytes) {
+      throw new PushError(
+        "limit_exceeded",
+        `Expected at most ${sessionCalls} calls and ${sessionBytes} bytes that are not released`,
+      );
+    }
+  }
+
+  #release(id: number): void {
+    this.#bytes -= this.#sizes.get(id) ?? 0;
+    this.#sizes.delete(id);
+  }
+}
+
+const UNREADABLE = new PushError("protocol_error", "bad RPC message");
+
+/** A close frame's reason has at most 123 bytes (RFC 6455 §5.5). */
+function cut(reason: string): string {
+  let text = reason.slice(0, 123);
+  while (Buffer.byteLength(text) > 123) text = text.slice(0, -1);
+  return text;
+}

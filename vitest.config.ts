@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/setup.ts"],
+    // Real servers, browsers and 200 MB of events on a shared machine of two cores. A test waits
+    // for the thing itself; this only ends one that waits for what never comes.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    retry: 0,
+  },
+});
