@@ -96,8 +96,10 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
         new PushError("shutting_down", "the server is stopping", {
           retryAfterMs: Math.ceil(random() * graceMs),
         });
+      await hub.close(closing);
+      // Streams and held polls are told in their own words first; then their sessions end.
+      await new Promise((resolve) => setImmediate(resolve));
       sessions.close(closing);
-      await hub.close(closing());
     },
   };
 }

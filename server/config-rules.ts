@@ -43,11 +43,14 @@ export function oneOf<T extends string>(...choices: readonly T[]): Rule<T> {
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z\d_]([\w-]{0,61}[a-z\d_])?(\.[a-z\d_]([\w-]{0,61}[a-z\d_])?)*$/i;
 
-/** In lower case, so that `LOCALHOST` is known for what it is. */
+/** Names in lower case, so that `LOCALHOST` is known for what it is. */
 export function hostName(): Rule<string> {
   return {
     expected: "a host name or an IP address",
-    parse: (text) => (isIP(text) > 0 || HOST_NAME.test(text) ? text.toLowerCase() : undefined),
+    parse: (text) => {
+      if (isIP(text) > 0) return text;
+      return HOST_NAME.test(text) ? text.toLowerCase() : undefined;
+    },
   };
 }
 

@@ -198,10 +198,8 @@ function variableOf({ flag }: { readonly flag: string }): string {
 }
 
 function helpText(): string {
-  const row = (flag: string, variable: string, fallback = "", range = "") =>
-    `${flag.padEnd(33)} ${variable.padEnd(22)} ${fallback.padEnd(10)} ${range}`.trimEnd();
   const settings = Object.values<Setting<unknown>>(SETTINGS).flatMap((setting) => [
-    row(
+    helpRow(
       `  --${setting.flag} ${setting.placeholder}`,
       variableOf(setting),
       setting.fallback,
@@ -214,14 +212,18 @@ it missed, over Cap'n Web RPC. Serves live system metrics.
 
 Usage: capnweb-push [serve] [flags]
 
-${row("Flag", "Environment", "Default", "Range")}
+${helpRow("Flag", "Environment", "Default", "Range")}
 ${settings.join("\n")}
-  -h, --help                      Show this text.
-  --version                       Show the version.
+${helpRow("  -h, --help", "Show this text.")}
+${helpRow("  --version", "Show the version.")}
 
 A flag wins over its environment variable. Seconds may have fractions.
 
 Examples:
   capnweb-push --port 9000 --metrics simulated
   PUBLISH_TOKEN=secret capnweb-push --host :: --allow-origin https://a.example`;
+}
+
+function helpRow(flag: string, variable: string, fallback = "", range = ""): string {
+  return `${flag.padEnd(33)} ${variable.padEnd(22)} ${fallback.padEnd(10)} ${range}`.trimEnd();
 }

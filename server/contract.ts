@@ -150,6 +150,8 @@ export interface PushSessionApi extends PushApi {
 }
 
 export interface ListenHandle {
+  /** Cap'n Web's mark of an object that is passed by reference. */
+  readonly __RPC_TARGET_BRAND: never;
   /** Resolves when the listening has ended; rejects with what ended it if it failed. */
   closed(): Promise<void>;
 }

@@ -27,6 +27,8 @@ export type OnError = (error: unknown, stage: string) => void;
 export interface HubStats {
   /** Polling subscriptions. */
   subscriptions: number;
+  /** Polls that are being held until there is something. */
+  heldPolls: number;
   /** Subscriptions that live on a connection. */
   readers: number;
   /** Events published through this hub. */
@@ -40,7 +42,7 @@ export class Hub {
   readonly #leases: Leases;
   readonly #readers = new Set<Subscription>();
   #published = 0;
-  #closed: PushError | undefined;
+  #closed: (() => PushError) | undefined;
 
   constructor(store: Store, { limits, onError = logError, now }: HubOptions = {}) {
     this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...limits });
@@ -157,22 +159,26 @@ export class Hub {
   stats(): HubStats {
     return {
       subscriptions: this.#leases.size,
+      heldPolls: this.#leases.held,
       readers: this.#readers.size,
       published: this.#published,
     };
   }
 
-  /** Ends every subscription with `reason`, then the store. May be called twice. */
-  async close(reason = new PushError("shutting_down", "the server is stopping")): Promise<void> {
+  /**
+   * Ends every subscription, then the store. May be called twice.
+   * @param reason made for each reader, so that each can be told another time to come back
+   */
+  async close(reason: () => PushError = stopping): Promise<void> {
     if (this.#closed) return;
     this.#closed = reason;
     this.#leases.close(reason);
-    for (const reader of this.#readers) reader.close(reason);
+    for (const reader of this.#readers) reader.close(reason());
     await this.#store.close();
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw this.#closed;
+    if (this.#closed) throw this.#closed();
   }
 
   async #open(
@@ -245,6 +251,10 @@ function checkName(name: unknown): void {
     "invalid_request",
     `Expected an event name of 1–128 characters on one line, got ${shown(name)}`,
   );
+}
+
+function stopping(): PushError {
+  return new PushError("shutting_down", "the server is stopping");
 }
 
 function logError(error: unknown, stage: string): void {

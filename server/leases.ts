@@ -30,6 +30,7 @@ export class Leases {
   /** In the order in which they were last polled, so the first to expire stands in front. */
   readonly #leases = new Map<string, Lease>();
   #timer: NodeJS.Timeout | undefined;
+  #held = 0;
 
   constructor({ leaseMs, max, now = () => performance.now() }: LeasesOptions) {
     this.leaseMs = leaseMs;
@@ -39,6 +40,11 @@ export class Leases {
 
   get size(): number {
     return this.#leases.size;
+  }
+
+  /** How many polls are being held. */
+  get held(): number {
+    return this.#held;
   }
 
   /**
@@ -80,9 +86,11 @@ export class Leases {
     const stop = () => held.abort();
     signal?.addEventListener("abort", stop, { once: true });
     lease.held = held;
+    this.#held += 1;
     try {
       return await lease.subscription.next({ ...options, waitMs, signal: held.signal });
     } finally {
+      this.#held -= 1;
       signal?.removeEventListener("abort", stop);
       if (lease.held === held) {
         lease.held = undefined;
@@ -97,13 +105,13 @@ export class Leases {
     subscription.close();
   }
 
-  /** Ends all of them with `reason`. May be called twice. */
-  close(reason: PushError): void {
+  /** Ends all of them, each with a reason of its own. May be called twice. */
+  close(reason: () => PushError): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const leases = [...this.#leases.values()];
     this.#leases.clear();
-    for (const { subscription } of leases) subscription.close(reason);
+    for (const { subscription } of leases) subscription.close(reason());
   }
 
   #find(id: unknown): Lease {

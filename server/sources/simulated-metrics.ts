@@ -26,9 +26,9 @@ export function createSimulatedSampler({
   let memory = 57; // percent: slow, and follows neither
 
   return () => {
-    load = within(2, 60, load + 0.12 * (22 - load) + 5 * noise());
+    load = within(2, 60, load + 0.12 * (22 - load) + 8 * noise());
     memory = within(35, 85, memory + 0.02 * (57 - memory) + 0.5 * noise());
-    burst = random() < BURST_CHANCE ? 30 + 30 * random() : burst * BURST_FADE;
+    burst = random() < BURST_CHANCE ? 30 + 45 * random() : burst * BURST_FADE;
     const cpu = load + burst + 3 * noise();
     const network = ((load + burst) / 12) * Math.exp(0.5 * noise()); // never negative
     return Promise.resolve({

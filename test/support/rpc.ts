@@ -21,8 +21,15 @@ export interface SocketClient {
   close(): void;
 }
 
-/** A session over a real WebSocket, ended with the test. */
+/** `connect`, ended with the test. */
 export async function openSocket(socketUrl: string): Promise<SocketClient> {
+  const client = await connect(socketUrl);
+  onTestFinished(client.close);
+  return client;
+}
+
+/** A session over a real WebSocket. */
+export async function connect(socketUrl: string): Promise<SocketClient> {
   const socket = new WebSocket(socketUrl);
   await new Promise<void>((resolve, reject) => {
     socket.once("open", resolve);
@@ -51,6 +58,5 @@ export async function openSocket(socketUrl: string): Promise<SocketClient> {
     },
   });
   const close = () => socket.terminate();
-  onTestFinished(close);
   return { api: session.getRemoteMain(), socket, session, close };
 }

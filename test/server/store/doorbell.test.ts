@@ -1,0 +1,72 @@
+import { expect, test } from "vitest";
+import { Doorbell } from "../../../server/store/doorbell.ts";
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test("rings once for all that happened in one turn, at the end of that turn", async () => {
+  const doorbell = new Doorbell();
+  let rings = 0;
+  doorbell.hang(() => (rings += 1));
+  for (let count = 0; count < 10; count += 1) doorbell.ring();
+  expect(rings).toBe(0);
+  await turn();
+  expect(rings).toBe(1);
+  doorbell.ring();
+  await turn();
+  expect(rings).toBe(2);
+});
+
+test("rings again for what happens while it rings", async () => {
+  const doorbell = new Doorbell();
+  let rings = 0;
+  doorbell.hang(() => {
+    rings += 1;
+    if (rings === 1) doorbell.ring();
+  });
+  doorbell.ring();
+  await turn();
+  await turn();
+  expect(rings).toBe(2);
+});
+
+test("does not ring a bell that was taken down before its turn came", async () => {
+  const doorbell = new Doorbell();
+  const heard: string[] = [];
+  const takeDown: Record<string, () => void> = {};
+  takeDown["a"] = doorbell.hang(() => {
+    heard.push("a");
+    takeDown["b"]!();
+    takeDown["b"]!();
+  });
+  takeDown["b"] = doorbell.hang(() => heard.push("b"));
+  doorbell.ring();
+  await turn();
+  expect([heard, doorbell.size]).toEqual([["a"], 1]);
+});
+
+test("hangs the same function up twice as two bells", async () => {
+  const doorbell = new Doorbell();
+  let rings = 0;
+  const ring = () => (rings += 1);
+  const takeDown = doorbell.hang(ring);
+  doorbell.hang(ring);
+  takeDown();
+  doorbell.ring();
+  await turn();
+  expect(rings).toBe(1);
+});
+
+test("lets others have a turn while it rings very many bells", async () => {
+  const doorbell = new Doorbell();
+  let rings = 0;
+  for (let count = 0; count < 5_000; count += 1) doorbell.hang(() => (rings += 1));
+  doorbell.ring();
+  const between: number[] = [];
+  while (rings < 5_000) {
+    await turn();
+    between.push(rings);
+  }
+  expect(between.length).toBeGreaterThanOrEqual(10);
+  const steps = between.map((count, index) => count - (between[index - 1] ?? 0));
+  expect(Math.max(...steps)).toBeLessThanOrEqual(500);
+});

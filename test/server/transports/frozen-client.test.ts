@@ -1,0 +1,146 @@
+/**
+ * Promises 7 and 8: a client that stops reading costs a bounded amount of memory and delays nobody,
+ * and when it wakes it is told exactly what it missed.
+ */
+import { describe, expect, test } from "vitest";
+import type { Batch } from "../../../server/contract.ts";
+import { openSocket, type SocketClient } from "../../support/rpc.ts";
+import { startPublishingServer } from "../../support/publishing-server.ts";
+
+const EVENT_BYTES = 20_000;
+const EVENTS = 10_000; // × 20 kB = 200 MB
+const FROZEN = 10; // clients
+// What one frozen reader may cost: `socketBytes` in its socket, a batch being sent (`batchBytes`)
+// as text and as bytes, and room for the garbage collector's mood. Nowhere near 200 MB.
+const BOUND_PER_READER = 2 * 1024 * 1024;
+
+type Read = (client: SocketClient, onBatch: (batch: Batch) => void) => Promise<void>;
+
+const ways: [string, Read][] = [
+  [
+    "tail",
+    async ({ api }, onBatch) => {
+      const reader = (await api.tail("topic")).getReader() as ReadableStreamDefaultReader<Batch>;
+      const pump = async () => {
+        for (;;) {
+          const { value, done } = await reader.read();
+          if (done) return;
+          onBatch(value);
+        }
+      };
+      pump().catch(() => {}); // the test ends by cutting the connection
+    },
+  ],
+  [
+    "listen",
+    async ({ api }, onBatch) => {
+      await api.listen("topic", (batch) => onBatch(batch));
+    },
+  ],
+];
+
+describe.each(ways)("behind a frozen %s", (_name, read) => {
+
+  test("200 MB later memory is bounded, the neighbour has everything, and the gap is exact", async () => {
+    const server = await startPublishingServer({ store: { historyEvents: 32 } });
+    const neighbour = tally();
+    await read(await openSocket(server.socketUrl), neighbour.take);
+    const frozen = await Promise.all(
+      Array.from({ length: FROZEN }, async () => {
+        const client = await openSocket(server.socketUrl);
+        const counted = tally();
+        await read(client, counted.take);
+        return { client, ...counted };
+      }),
+    );
+    // Full history and everybody live: the baseline.
+    await server.publish({ count: 64, bytes: EVENT_BYTES, perTurn: 1 });
+    await expect.poll(() => [neighbour, ...frozen].map(({ seen }) => seen.last)).toEqual(
+      Array.from({ length: FROZEN + 1 }, () => 64),
+    );
+    const before = await server.memory();
+
+    for (const { client } of frozen) client.socket.pause();
+    for (let published = 64; published < EVENTS; published += 16) {
+      await server.publish({ count: 16, bytes: EVENT_BYTES, perTurn: 4 });
+      // The neighbour takes each burst while the others stand still.
+      await expect.poll(() => neighbour.seen.last, { interval: 1 }).toBe(published + 16);
+    }
+    expect(neighbour.seen).toEqual({ last: EVENTS, events: EVENTS, missed: 0, wrong: 0 });
+    const growth = ((await server.memory()) - before) / FROZEN;
+    expect(growth).toBeLessThan(BOUND_PER_READER);
+
+    for (const { client } of frozen) client.socket.resume();
+    await expect
+      .poll(() => frozen.map(({ seen }) => seen.last), { timeout: 20_000 })
+      .toEqual(frozen.map(() => EVENTS));
+    for (const { seen } of frozen) {
+      expect(seen.wrong).toBe(0);
+      expect(seen.missed).toBeGreaterThan(EVENTS / 2);
+      expect(seen.events + seen.missed).toBe(EVENTS);
+    }
+  });
+
+  test("a neighbour's delay does not change", async () => {
+    const server = await startPublishingServer({ store: { historyEvents: 32 } });
+    const delays: Record<"alone" | "beside", number[]> = { alone: [], beside: [] };
+    let current: number[] = delays.alone;
+    const neighbour = tally();
+    await read(await openSocket(server.socketUrl), (batch) => {
+      neighbour.take(batch);
+      for (const { data } of batch.events) {
+        current.push(performance.timeOrigin + performance.now() - (data as { sentAt: number }).sentAt);
+      }
+    });
+    // Side by side in one run: the same neighbour, alone and beside frozen clients, in turns.
+    let published = 0;
+    const measure = async (into: number[]) => {
+      current = into;
+      for (let round = 0; round < 50; round += 1) {
+        await server.publish({ count: 1, bytes: 200, perTurn: 1 });
+        await expect.poll(() => neighbour.seen.last, { interval: 1 }).toBe((published += 1));
+      }
+    };
+    for (let round = 0; round < 3; round += 1) {
+      await measure(delays.alone);
+      const frozen: SocketClient[] = [];
+      for (let count = 0; count < FROZEN; count += 1) {
+        const client = await openSocket(server.socketUrl);
+        await read(client, () => {});
+        client.socket.pause();
+        frozen.push(client);
+      }
+      // Fills every frozen socket to its limit.
+      await server.publish({ count: 400, bytes: EVENT_BYTES, perTurn: 4 });
+      current = [];
+      await expect.poll(() => neighbour.seen.last).toBe((published += 400));
+      await measure(delays.beside);
+      for (const client of frozen) client.close();
+      await expect.poll(async () => (await server.stats()).sessions).toBe(1);
+    }
+    expect(neighbour.seen.wrong).toBe(0);
+    // Half a millisecond is the clock's own grain: `sentAt` is whole milliseconds.
+    expect(median(delays.beside)).toBeLessThan(2 * median(delays.alone) + 0.5);
+  });
+});
+
+/** Counts what a reader got, and whatever breaks the promise of order and honest gaps. */
+function tally() {
+  const seen = { last: 0, events: 0, missed: 0, wrong: 0 };
+  const take = ({ events, gap }: Batch) => {
+    if (gap) {
+      seen.missed += gap.missed ?? Number.NaN;
+      seen.last += gap.missed ?? Number.NaN;
+    }
+    for (const { offset } of events) {
+      if (offset !== seen.last + 1) seen.wrong += 1;
+      seen.last = offset;
+      seen.events += 1;
+    }
+  };
+  return { seen, take };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
