@@ -33,6 +33,31 @@ export function checkTopic(topic: unknown): string {
   );
 }
 
+/** An event's name is one line: SSE could not carry another (WHATWG HTML §9.2.5). */
+export function checkEventName(name: unknown): string {
+  if (typeof name === "string" && /^[^\r\n\0]{1,128}$/.test(name)) return name;
+  throw new PushError(
+    "invalid_request",
+    `Expected an event name of 1–128 characters on one line, got ${shown(name)}`,
+  );
+}
+
+/** @returns an event's data as JSON text */
+export function checkData(data: unknown, maxBytes: number): string {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(data);
+  } catch (error) {
+    throw new PushError("invalid_request", `Expected data that is JSON: ${String(error)}`);
+  }
+  if (json === undefined) {
+    throw new PushError("invalid_request", `Expected data that is JSON, got ${shown(data)}`);
+  }
+  const bytes = Buffer.byteLength(json);
+  if (bytes <= maxBytes) return json;
+  throw new PushError("too_large", `Expected an event of at most ${maxBytes} bytes, got ${bytes}`);
+}
+
 /** An options object; `undefined` and `null` are no options. */
 export function checkOptions(options: unknown): Record<string, unknown> {
   if (options === undefined || options === null) return {};

@@ -2,7 +2,7 @@
  * Ties a store to its readers. This is the object that an application holds: it publishes, opens
  * subscriptions, keeps the limits, counts what is open and closes all of it.
  */
-import { checkOptions, checkTopic, checkWhole, shown } from "./check.ts";
+import { checkData, checkEventName, checkOptions, checkTopic, checkWhole } from "./check.ts";
 import type { After, Batch, PollOptions, Subscribed, TopicInfo } from "./contract.ts";
 import { PushError } from "./errors.ts";
 import { Leases } from "./leases.ts";
@@ -67,9 +67,8 @@ export class Hub {
   publish(topic: string, data: unknown, { name }: { name?: string } = {}): MaybePromise<string> {
     this.#checkOpen();
     checkTopic(topic);
-    if (name !== undefined) checkName(name);
-    const json = this.#toJson(data);
-    const event = name === undefined ? { json } : { json, name };
+    const json = checkData(data, this.limits.eventBytes);
+    const event = name === undefined ? { json } : { json, name: checkEventName(name) };
     return andThen(this.#store.append(topic, event), (cursor) => {
       this.#published += 1;
       return formatCursor(cursor);
@@ -215,22 +214,6 @@ export class Hub {
     const max = this.limits.maxSubscriptionCapacity;
     return checkWhole("capacity", capacity, { min: 1, max });
   }
-
-  #toJson(data: unknown): string {
-    let json: string | undefined;
-    try {
-      json = JSON.stringify(data);
-    } catch (error) {
-      throw new PushError("invalid_request", `Expected data that is JSON: ${String(error)}`);
-    }
-    if (json === undefined) {
-      throw new PushError("invalid_request", `Expected data that is JSON, got ${shown(data)}`);
-    }
-    const bytes = Buffer.byteLength(json);
-    const max = this.limits.eventBytes;
-    if (bytes <= max) return json;
-    throw new PushError("too_large", `Expected an event of at most ${max} bytes, got ${bytes}`);
-  }
 }
 
 function placeIn({ epoch, first, last }: LogEnds, after: After | Cursor): Cursor {
@@ -241,15 +224,6 @@ function placeIn({ epoch, first, last }: LogEnds, after: After | Cursor): Cursor
   throw new PushError(
     "invalid_cursor",
     `Expected an offset of at most ${last}, got ${cursor.offset}`,
-  );
-}
-
-/** An event's name is one line: SSE could not carry another (WHATWG HTML §9.2.5). */
-function checkName(name: unknown): void {
-  if (typeof name === "string" && /^[^\r\n\0]{1,128}$/.test(name)) return;
-  throw new PushError(
-    "invalid_request",
-    `Expected an event name of 1–128 characters on one line, got ${shown(name)}`,
   );
 }
 

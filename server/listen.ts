@@ -3,18 +3,21 @@
  * may try ::1 first and `curl 127.0.0.1` never does.
  */
 import { type IncomingMessage, type Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { lookup } from "node:dns/promises";
+import { type AddressInfo, BlockList } from "node:net";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
 import { WebSocketServer } from "ws";
 import type { App } from "./app.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 
 export interface ListenOptions {
-  host: string;
-  /** 0 = any free one. */
-  port: number;
+  /** Default `localhost`: only this machine. */
+  host?: string;
+  /** Default 8000; 0 = any free one. */
+  port?: number;
   /** The largest WebSocket message, in bytes; a larger one closes with 1009. */
-  frameBytes: number;
+  frameBytes?: number;
 }
 
 export interface Listening {
@@ -29,7 +32,7 @@ export interface Listening {
 /** @throws the system's error, with `code` EADDRINUSE when the port is taken */
 export async function listen(
   app: App,
-  { host, port, frameBytes }: ListenOptions,
+  { host = "localhost", port = 8000, frameBytes = DEFAULT_LIMITS.frameBytes }: ListenOptions = {},
 ): Promise<Listening> {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: frameBytes });
   const servers: Server[] = [];
@@ -58,6 +61,16 @@ export async function listen(
   }
   return { port: realPort, close };
 }
+
+/** Whether only this machine can reach a server that listens on `host`. */
+export async function isLoopback(host: string): Promise<boolean> {
+  const { address, family } = await lookup(host);
+  return LOOPBACK.check(address, family === 6 ? "ipv6" : "ipv4");
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8); // RFC 1122 §3.2.1.3
+LOOPBACK.addAddress("::1", "ipv6"); // RFC 4291 §2.5.3
 
 function open(app: App, sockets: WebSocketServer, host: string, port: number): Promise<Server> {
   const server = createAdaptorServer({

@@ -8,8 +8,7 @@ import { createApp } from "./app.ts";
 import { type Config, parseConfig, USAGE, UsageError } from "./config.ts";
 import { METRICS_TOPIC } from "./contract.ts";
 import { Hub } from "./hub.ts";
-import { type Listening, listen } from "./listen.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
+import { isLoopback, type Listening, listen } from "./listen.ts";
 import { startMetrics } from "./sources/metrics-source.ts";
 import { createSimulatedSampler } from "./sources/simulated-metrics.ts";
 import { createSystemSampler } from "./sources/system-metrics.ts";
@@ -31,11 +30,11 @@ async function serve(config: Config): Promise<void> {
   await hub.createTopic(METRICS_TOPIC);
   const app = createApp(hub, {
     allowOrigins: config.allowOrigins,
-    loopback: isLoopback(config.host),
+    loopback: await isLoopback(config.host),
     metricsIntervalMs: config.metricsIntervalMs,
   });
   const { host, port } = config;
-  const server = await listen(app, { host, port, frameBytes: DEFAULT_LIMITS.frameBytes });
+  const server = await listen(app, { host, port });
   const stopMetrics = startMetrics({
     sample: config.metrics === "system" ? createSystemSampler() : createSimulatedSampler(),
     intervalMs: config.metricsIntervalMs,
@@ -70,10 +69,6 @@ function greet(host: string, port: number): void {
   console.log(`capnweb-push ${version()}`);
   console.log(`  live metrics  ${base}/static/serverpush/`);
   console.log(`  Cap'n Web     ${base}/api`);
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
 function version(): string {

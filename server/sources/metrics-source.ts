@@ -10,7 +10,7 @@ export interface MetricsSourceOptions {
   /** Milliseconds between two samples. */
   intervalMs: number;
   publish: (sample: SystemMetrics) => unknown;
-  /** A sample that could not be taken or published; the next one is tried all the same. */
+  /** Samples cannot be taken or published any more; the next one is tried all the same. */
   onError: (error: unknown, stage: string) => void;
 }
 
@@ -21,13 +21,17 @@ export function startMetrics({
   publish,
   onError,
 }: MetricsSourceOptions): () => void {
-  let busy = true;
+  let busy = false;
+  let failing = false;
   const attempt = async (work: () => Promise<unknown>) => {
     busy = true;
     try {
       await work();
+      failing = false;
     } catch (error) {
-      onError(error, "metrics source");
+      // Told when it begins, not at every interval.
+      if (!failing) onError(error, "metrics source");
+      failing = true;
     }
     busy = false;
   };

@@ -40,7 +40,6 @@ const ways: [string, Read][] = [
 ];
 
 describe.each(ways)("behind a frozen %s", (_name, read) => {
-
   test("200 MB later memory is bounded, the neighbour has everything, and the gap is exact", async () => {
     const server = await startPublishingServer({ store: { historyEvents: 32 } });
     const neighbour = tally();
@@ -55,9 +54,9 @@ describe.each(ways)("behind a frozen %s", (_name, read) => {
     );
     // Full history and everybody live: the baseline.
     await server.publish({ count: 64, bytes: EVENT_BYTES, perTurn: 1 });
-    await expect.poll(() => [neighbour, ...frozen].map(({ seen }) => seen.last)).toEqual(
-      Array.from({ length: FROZEN + 1 }, () => 64),
-    );
+    await expect
+      .poll(() => [neighbour, ...frozen].map(({ seen }) => seen.last))
+      .toEqual(Array.from({ length: FROZEN + 1 }, () => 64));
     const before = await server.memory();
 
     for (const { client } of frozen) client.socket.pause();
@@ -89,7 +88,9 @@ describe.each(ways)("behind a frozen %s", (_name, read) => {
     await read(await openSocket(server.socketUrl), (batch) => {
       neighbour.take(batch);
       for (const { data } of batch.events) {
-        current.push(performance.timeOrigin + performance.now() - (data as { sentAt: number }).sentAt);
+        current.push(
+          performance.timeOrigin + performance.now() - (data as { sentAt: number }).sentAt,
+        );
       }
     });
     // Side by side in one run: the same neighbour, alone and beside frozen clients, in turns.

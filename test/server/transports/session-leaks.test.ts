@@ -28,7 +28,9 @@ test("100,000 events through tail and listen leave getStats() at its baseline, o
       // Many events to a batch, many batches, and never past the history.
       if (server.hub.stats().published % 100 === 0) {
         const published = server.hub.stats().published;
-        await expect.poll(() => seen, { interval: 1 }).toEqual({ tail: published, listen: published });
+        await expect
+          .poll(() => seen, { interval: 1 })
+          .toEqual({ tail: published, listen: published });
       }
     }
   };
