@@ -17,15 +17,15 @@ type BatchCallback = RpcStub<(batch: Batch) => unknown>;
 export class RpcSessionApi extends RpcApi implements PushSessionApi {
   readonly #hub: Hub;
   /** Waits until the session's socket has room for another batch. */
-  readonly #room: () => MaybePromise<void>;
+  readonly #turnToWrite: () => MaybePromise<void>;
   /** What this session opened, and closes when it ends. */
   readonly #open = new Set<Subscription>();
   #ended = false;
 
-  constructor(hub: Hub, options: ApiOptions, room: () => MaybePromise<void>) {
+  constructor(hub: Hub, options: ApiOptions, turnToWrite: () => MaybePromise<void>) {
     super(hub, options);
     this.#hub = hub;
-    this.#room = room;
+    this.#turnToWrite = turnToWrite;
   }
 
   async tail(topic: unknown, options?: unknown): Promise<ReadableStream<Batch>> {
@@ -72,12 +72,13 @@ export class RpcSessionApi extends RpcApi implements PushSessionApi {
   }
 
   async #subscribe(topic: unknown, options: unknown): Promise<Subscription> {
-    const max = this.#hub.limits.sessionReaders;
-    if (this.#open.size >= max) {
-      throw new PushError("limit_exceeded", `Expected at most ${max} readers in one session`);
-    }
     const { after } = checkOptions(options);
     const subscription = await this.#hub.subscribe(topic, { after });
+    const max = this.#hub.limits.sessionReaders;
+    if (this.#open.size >= max) {
+      subscription.close();
+      throw new PushError("limit_exceeded", `Expected at most ${max} readers in one session`);
+    }
     this.#open.add(subscription);
     if (this.#ended) this.#close(subscription);
     return subscription;
@@ -87,8 +88,9 @@ export class RpcSessionApi extends RpcApi implements PushSessionApi {
   async #next(subscription: Subscription): Promise<Batch> {
     return guard(this.#hub, async () => {
       try {
-        await this.#room();
-        return await subscription.next({ waitMs: this.#hub.limits.heartbeatMs });
+        const batch = await subscription.next({ waitMs: this.#hub.limits.heartbeatMs });
+        await this.#turnToWrite();
+        return batch;
       } catch (error) {
         this.#close(subscription);
         throw error;

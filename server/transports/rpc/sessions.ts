@@ -42,7 +42,7 @@ export class RpcSessions {
   open(socket: WebSocket): void {
     const { limits } = this.#hub;
     const transport = new SocketTransport(socket, limits);
-    const api = new RpcSessionApi(this.#hub, this.#options, () => transport.room());
+    const api = new RpcSessionApi(this.#hub, this.#options, () => transport.turnToWrite());
     const rpc = new RpcSession(transport, api, { onSendError: errorOnWire });
     this.#sessions.set(socket, { transport, rpc });
     const stopPinging = ping(socket, limits);

@@ -18,7 +18,9 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   readonly #inbox: string[] = [];
   #failure: Error | undefined;
   #wakeReceiver: (() => void) | undefined;
-  #wakeWriters: (() => void)[] = [];
+  /** Readers of topics that have a batch and wait for their turn to write it. */
+  readonly #writers: (() => void)[] = [];
+  #writing = false;
 
   constructor(socket: WebSocket, limits: Limits) {
     this.#socket = socket;
@@ -35,6 +37,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
     const text = JSON.stringify(message);
     this.#held.onSend(message, text.length);
     this.#socket.send(text, this.#onWritten);
+    this.#endTurn();
     return text.length;
   }
 
@@ -45,11 +48,10 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
    */
   async receive(): Promise<unknown> {
     for (;;) {
-      await this.room();
       if (this.#failure) throw this.#failure;
-      const text = this.#inbox.shift();
+      const text = this.#hasRoom() ? this.#inbox.shift() : undefined;
       if (text !== undefined) return this.#take(text);
-      if (this.#socket.isPaused) this.#socket.resume();
+      if (this.#inbox.length === 0 && this.#socket.isPaused) this.#socket.resume();
       await new Promise<void>((resolve) => (this.#wakeReceiver = resolve));
     }
   }
@@ -65,17 +67,39 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   fail(reason: Error): void {
     this.#failure ??= reason;
     this.#wakeReceiver?.();
-    this.#wakeAll();
+    for (const wake of this.#writers.splice(0)) wake();
   }
 
-  /** Waits until less than `socketBytes` wait in the socket. */
-  room(): MaybePromise<void> {
-    if (this.#hasRoom()) return undefined;
-    return new Promise((resolve) => this.#wakeWriters.push(resolve));
+  /**
+   * A turn to write one batch: while less than `socketBytes` wait in the socket, and one at a time.
+   * A hundred readers in one session are all woken by one event; if each looked for room before any
+   * had written, all would find it.
+   */
+  turnToWrite(): MaybePromise<void> {
+    if (this.#failure) return undefined;
+    if (!this.#writing && this.#hasRoom()) return this.#beginTurn();
+    return new Promise((resolve) => this.#writers.push(resolve));
+  }
+
+  #beginTurn(): void {
+    this.#writing = true;
+    // The batch is sent in this turn of the event loop, or never: its reader may have been closed.
+    setImmediate(() => this.#endTurn());
+  }
+
+  #endTurn(): void {
+    this.#writing = false;
+    this.#nextTurn();
+  }
+
+  #nextTurn(): void {
+    if (this.#writing || this.#writers.length === 0 || !this.#hasRoom()) return;
+    this.#beginTurn();
+    this.#writers.shift()!();
   }
 
   #hasRoom(): boolean {
-    return this.#failure !== undefined || this.#socket.bufferedAmount < this.#limits.socketBytes;
+    return this.#socket.bufferedAmount < this.#limits.socketBytes;
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {
@@ -99,15 +123,12 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
     return message;
   }
 
+  /** Something has left the socket: there may be room again, for answers and for batches. */
   readonly #onWritten = (): void => {
-    if (this.#wakeWriters.length > 0 && this.#hasRoom()) this.#wakeAll();
+    if (!this.#hasRoom()) return;
+    this.#wakeReceiver?.();
+    this.#nextTurn();
   };
-
-  #wakeAll(): void {
-    const writers = this.#wakeWriters;
-    this.#wakeWriters = [];
-    for (const wake of writers) wake();
-  }
 }
 
 /**

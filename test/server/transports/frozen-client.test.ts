@@ -125,6 +125,30 @@ describe.each(ways)("behind a frozen %s", (_name, read) => {
   });
 });
 
+test("a hundred tails of one frozen session cost no more than one", async () => {
+  const server = await startPublishingServer({ store: { historyEvents: 32 } });
+  const client = await openSocket(server.socketUrl);
+  const tallies = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const counted = tally();
+      await ways[0]![1](client, counted.take);
+      return counted;
+    }),
+  );
+  await server.publish({ count: 64, bytes: EVENT_BYTES, perTurn: 1 });
+  const lastOnes = () => new Set(tallies.map(({ seen }) => seen.last));
+  await expect.poll(lastOnes).toEqual(new Set([64]));
+  const before = await server.memory();
+  client.socket.pause();
+  await server.publish({ count: 2_000, bytes: EVENT_BYTES, perTurn: 4 });
+  const growth = (await server.memory()) - before;
+  client.socket.resume();
+  await expect.poll(lastOnes, { timeout: 20_000 }).toEqual(new Set([2_064]));
+  for (const { seen } of tallies)
+    expect([seen.wrong, seen.events + seen.missed]).toEqual([0, 2_064]);
+  expect(growth).toBeLessThan(2 * BOUND_PER_READER);
+});
+
 /** Counts what a reader got, and whatever breaks the promise of order and honest gaps. */
 function tally() {
   const seen = { last: 0, events: 0, missed: 0, wrong: 0 };
