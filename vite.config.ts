@@ -20,6 +20,8 @@ export default defineConfig({
     target: "es2022",
     sourcemap: true,
     assetsInlineLimit: 0, // the server's Content-Security-Policy allows no data: URLs
+    modulePreload: { polyfill: false }, // every browser that runs the pages has it
+    license: { fileName: "licenses.md" }, // of what is bundled, which asks to be named
     rolldownOptions: { input: pages },
   },
 });

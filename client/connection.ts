@@ -81,7 +81,7 @@ export class Connection {
   ready(signal?: AbortSignal): Promise<RpcStub<PushSessionApi>> {
     return new Promise((resolve, reject) => {
       const settle = () => {
-        if (signal?.aborted) reject(signal.reason);
+        if (signal?.aborted) reject(signal.reason as Error);
         else if (this.api) resolve(this.api);
         else if (this.#status.state === "disconnected") reject(new Error(this.#status.message));
         else return;

@@ -98,6 +98,7 @@ export class Session {
     this.#cancelTimer?.();
     this.#cancelTimer = this.#options.setTimer(() => {
       if (this.#frames === frames) return then();
+      this.#probing = false;
       this.#afterSilence(this.#options.silenceMs, () => this.probe());
     }, ms);
   }

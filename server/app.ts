@@ -50,7 +50,7 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
     await next();
   });
 
-  app.use("/api", async (c, next) => {
+  app.use("/api", async (c: AppContext, next) => {
     if (checkOrigin(caller(c), options)) allowOrigin(c);
     if (c.req.method === "OPTIONS" && c.req.header("Origin")) return preflight(c, "POST");
     return next();

@@ -131,7 +131,7 @@ export class Subscription {
     signal: AbortSignal | undefined,
   ): Promise<Batch> {
     let wake = () => {};
-    let rung = false;
+    let rung: boolean;
     let ended = false;
     const takeDown = this.#store.watch(this.topic, () => {
       rung = true;

@@ -105,7 +105,16 @@ export class Chart {
         network: { auto: false },
       },
       axes: [
-        { ...axis, grid, size: 22, gap: 6, space: 40, incrs: MINUTES, values: hoursAndMinutes },
+        {
+          ...axis,
+          grid,
+          size: 22,
+          gap: 6,
+          space: 40,
+          incrs: MINUTES,
+          splits: wholeMinutes,
+          values: hoursAndMinutes,
+        },
         { ...axis, grid, scale: "percent", size: 44, splits: quarters, values: withUnit("%") },
         {
           ...axis,
@@ -142,14 +151,21 @@ function coloursOf(host: HTMLElement): Record<string, string> {
   // By way of `color`, because reading the property itself would give light-dark(…) unresolved.
   const colours = names.map((name) => {
     probe.style.color = `var(--${name})`;
-    return [name, getComputedStyle(probe).color];
+    return [name, getComputedStyle(probe).color] as const;
   });
   probe.remove();
-  return Object.fromEntries(colours);
+  return Object.fromEntries<string>(colours);
 }
 
 function sizeOf({ clientWidth, clientHeight }: HTMLElement): { width: number; height: number } {
   return { width: clientWidth, height: clientHeight };
+}
+
+/** uPlot's own are a fraction of a millisecond off at times, and then bear the minute before. */
+function wholeMinutes(_: uPlot, _axis: number, min: number, max: number, step: number): number[] {
+  const times: number[] = [];
+  for (let time = Math.ceil(min / step) * step; time <= max; time += step) times.push(time);
+  return times;
 }
 
 function hoursAndMinutes(_: uPlot, times: number[]): string[] {

@@ -58,7 +58,7 @@ let wantedWhenLeft = false;
 addEventListener("pagehide", () => {
   wantedWhenLeft = feed.wanted;
   feed.leave();
-  connection.close(); // a page with an open WebSocket is not kept in that cache
+  connection.close(); // some browsers keep no page with an open WebSocket in that cache
 });
 addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;

@@ -231,6 +231,24 @@ describe("a silent server", () => {
     expect(connection.api).toBe(api);
   });
 
+  it("is replaced too when it left an earlier question open but spoke meanwhile", async () => {
+    const server = await startScriptedServer();
+    const { connection, time } = open(server.url);
+    await connection.ready();
+    server.answering = false;
+    time.advance(TIMEOUT_MS + SILENCE_MS);
+    await pulled(server, 2);
+    const read = once(server.sockets[0]!, "pong");
+    server.sockets[0]?.send(JSON.stringify(["resolve", 99, "a late answer to nobody"]));
+    server.sockets[0]?.ping(); // its pong comes when the frame before it has been read
+    await read;
+    time.advance(TIMEOUT_MS + SILENCE_MS);
+    await pulled(server, 3);
+    time.advance(TIMEOUT_MS);
+    await failed(connection);
+    expect(connection.status.message).toContain("not answered");
+  });
+
   it("is not asked while it speaks", async () => {
     const server = await startScriptedServer();
     const { connection, time } = open(server.url);

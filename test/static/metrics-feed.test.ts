@@ -75,6 +75,20 @@ describe("MetricsFeed", () => {
     expect(missed()).toEqual([]);
   });
 
+  it("does not repeat what it has caught up on while its subscription held it too", async () => {
+    const { server, proxy, feed, received } = await startFeed();
+    feed.subscribe();
+    await publish(server, 1, 5);
+    await expect.poll(received, POLL).toEqual(numbers(1, 5));
+    await expect.poll(() => server.hub.stats(), POLL).toMatchObject({ heldPolls: 1 });
+    proxy.cut();
+    await expect.poll(() => server.hub.stats(), POLL).toMatchObject({ heldPolls: 0 });
+    await publish(server, 6, 10); // no poll is there to take them
+    await expect.poll(received, POLL).toEqual(numbers(1, 10));
+    await publish(server, 11, 12);
+    await expect.poll(received, POLL).toEqual(numbers(1, 12));
+  });
+
   it("subscribes anew when the server no longer knows the subscription, without a hole", async () => {
     const { server, feed, ids, received, missed } = await startFeed();
     feed.subscribe();

@@ -39,6 +39,12 @@ function look(page: Page) {
   }));
 }
 
+/** What the bars stand at, written as the numbers beside them are. */
+const barValues = (page: Page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll("progress")].map((bar) => bar.value.toFixed(1)),
+  );
+
 /** Resolves when every part of it looks different from before. */
 async function moves(page: Page): Promise<void> {
   const before = await look(page);
@@ -143,6 +149,7 @@ describe("the metrics page", () => {
     const frozen = await look(page);
     await updatesPass(page, 10);
     expect(await look(page)).toEqual(frozen);
+    expect(await barValues(page)).toEqual(frozen.numbers);
     expect(await fateOf(first)).toBe("subscription_not_found");
 
     await press(page, "Subscribe to System Metrics");
@@ -338,7 +345,10 @@ describe("for everyone", () => {
   it("follows a window that becomes narrower", async () => {
     const { page } = await openPage(browser, address, { viewport: DESKTOP });
     await subscribed(page);
+    const chartHeight = () => page.locator("canvas").evaluate((canvas) => canvas.clientHeight);
+    const before = await chartHeight();
     await page.setViewportSize({ width: 360, height: 800 });
+    await expect.poll(chartHeight, POLL).toBeLessThan(before);
     await expect
       .poll(() => page.evaluate(() => document.documentElement.scrollWidth), POLL)
       .toBe(360);

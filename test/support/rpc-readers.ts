@@ -72,8 +72,8 @@ export const listen: OpenReader = async ({ socketUrl }, { topic = "topic", ...op
   // One batch at a time is handed over; until it is taken, the server gets no answer.
   let give: ((batch: Batch) => void) | undefined;
   let taken = () => {};
-  let failure: unknown;
-  let fail = (_error: unknown) => {};
+  let failure: Error | undefined;
+  let fail = (_error: Error) => {};
   const onBatch = async (given: Batch) => {
     // The library disposes a callback's parameters when it returns, so keep a copy.
     const copy = structuredClone({ ...given });
@@ -86,13 +86,13 @@ export const listen: OpenReader = async ({ socketUrl }, { topic = "topic", ...op
   const waiting: Batch[] = [];
   const opened = client.api.listen(topic, onBatch, options);
   const handle = await opened.catch((error: unknown) => closeAndThrow(client, error));
-  handle.closed().catch((error: unknown) => {
+  handle.closed().catch((error: Error) => {
     failure = error;
     fail(error);
   });
   const next = () =>
     new Promise<Batch>((resolve, reject) => {
-      if (failure !== undefined) return reject(failure as Error);
+      if (failure !== undefined) return reject(failure);
       fail = reject;
       give = (given) => {
         give = undefined;

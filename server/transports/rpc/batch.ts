@@ -57,7 +57,7 @@ class BatchTransport implements RpcTransportWithCustomEncoding {
   readonly received: Promise<void>;
   /** Rejects when the session cannot go on. */
   readonly failed: Promise<never>;
-  readonly #messages: Iterator<unknown>;
+  readonly #messages: Iterator<unknown, undefined>;
   readonly #maxBytes: number;
   readonly #lines: string[] = [];
   #bytes = 0;

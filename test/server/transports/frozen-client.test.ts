@@ -20,7 +20,7 @@ const ways: [string, Read][] = [
   [
     "tail",
     async ({ api }, onBatch) => {
-      const reader = (await api.tail("topic")).getReader() as ReadableStreamDefaultReader<Batch>;
+      const reader = (await api.tail("topic")).getReader();
       const pump = async () => {
         for (;;) {
           const { value, done } = await reader.read();

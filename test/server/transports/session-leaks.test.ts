@@ -1,6 +1,5 @@
 /** What a session opened is closed again: Cap'n Web's tables return to their baseline. */
 import { expect, test } from "vitest";
-import type { Batch } from "../../../server/contract.ts";
 import { openSocket } from "../../support/rpc.ts";
 import { startedLocal } from "../../support/server.ts";
 
@@ -11,7 +10,7 @@ test("100,000 events through tail and listen leave getStats() at its baseline, o
   const idle = await settled(bothEnds);
 
   const seen = { tail: 0, listen: 0 };
-  const reader = (await api.tail("topic")).getReader() as ReadableStreamDefaultReader<Batch>;
+  const reader = (await api.tail("topic")).getReader();
   const handle = await api.listen("topic", ({ events }) => {
     seen.listen = events.at(-1)?.offset ?? seen.listen;
   });
@@ -73,7 +72,7 @@ test("an idle tail and an idle listen get an empty batch with a cursor as heartb
   const cursor = await server.hub.publish("topic", 1);
   const reader = (await api.tail("topic")).getReader();
   expect((await reader.read()).value).toMatchObject({ events: [], cursor });
-  const heard = new Promise((resolve) => void api.listen("topic", resolve as (b: Batch) => void));
+  const heard = new Promise((resolve) => void api.listen("topic", resolve));
   expect(await heard).toMatchObject({ events: [], cursor });
 });
 
@@ -124,7 +123,7 @@ test.each([1, 2, 3])("bounds the readers of the server: %i of 2", async (count) 
   const opened = await Promise.allSettled(
     Array.from({ length: count }, async () => {
       const { api } = await openSocket(server.socketUrl);
-      return (await api.tail("topic")) as unknown;
+      return await api.tail("topic");
     }),
   );
   const refused = opened.filter(({ status }) => status === "rejected");
