@@ -120,7 +120,6 @@ export class Chart {
           ...axis,
           grid: { show: false },
           scale: "network",
-          // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- only its types have Side
           side: 1,
           size: widthOf,
           splits: quarters,

@@ -329,7 +329,7 @@ describe("the help", () => {
   test("fits a terminal of 80 columns, and its columns are aligned", () => {
     const lines = text.split("\n");
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-    const rows = lines.filter((line) => /^(Flag|  --?[a-z])/.test(line));
+    const rows = lines.filter((line) => /^(Flag| {2}--?[a-z])/.test(line));
     expect(rows).toHaveLength(SETTINGS.length + 3);
     for (const row of rows) expect(row.slice(31)).toMatch(/^.? {1,3}\S/);
     expect(text).toBe(text.trim());
