@@ -10,7 +10,7 @@ import type { WebSocket } from "ws";
 import { readBody } from "./body.ts";
 import { ERRORS, PushError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
-import { checkHost, checkOrigin, type OriginRules } from "./origin.ts";
+import { type Caller, checkHost, checkOrigin, type OriginRules } from "./origin.ts";
 import { answerBatch } from "./transports/rpc/batch.ts";
 import { RpcSessions } from "./transports/rpc/sessions.ts";
 
@@ -44,15 +44,15 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
 
   app.onError((error, c) => errorAnswer(c, error, hub));
   app.notFound((c) => errorAnswer(c, new PushError("not_found", "not found"), hub));
-  app.use(async (c, next) => {
+  app.use((c, next) => {
     if (closing) throw closing();
     checkHost(caller(c), options);
-    await next();
+    return next();
   });
 
   app.use("/api", async (c: AppContext, next) => {
     if (checkOrigin(caller(c), options)) allowOrigin(c);
-    if (c.req.method === "OPTIONS" && c.req.header("Origin")) return preflight(c, "POST");
+    if (c.req.method === "OPTIONS" && caller(c).origin) return preflight(c, "POST");
     return next();
   });
   app.get("/api", (c, next) => {
@@ -104,8 +104,10 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
   };
 }
 
-function caller(c: AppContext): { host: string | undefined; origin: string | undefined } {
-  return { host: c.req.header("Host"), origin: c.req.header("Origin") };
+function caller(c: AppContext): Caller {
+  // Node's own object: the Headers of a Request would have to be made first.
+  const { host, origin } = c.env.incoming.headers;
+  return { host, origin };
 }
 
 function isUpgrade(c: AppContext): boolean {

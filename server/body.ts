@@ -20,14 +20,15 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<st
       if (bytes > maxBytes) refuse();
       else chunks.push(chunk);
     };
+    const cut = () => reject(new PushError("invalid_request", "the body ended early"));
     if (Number(request.headers["content-length"]) > maxBytes) return refuse();
     request.on("data", take);
     request.once("end", () => {
+      request.off("close", cut); // it follows every end
       const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
       if (isUtf8(body)) resolve(body.toString());
       else reject(new PushError("invalid_request", "Expected a body in UTF-8"));
     });
-    const cut = () => reject(new PushError("invalid_request", "the body ended early"));
     request.once("error", cut);
     request.once("close", cut);
   });

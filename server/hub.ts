@@ -141,14 +141,12 @@ export class Hub {
     const { after, limit, waitMs } = checkOptions(options) as Record<keyof PollOptions, unknown>;
     const wait = checkWhole("waitMs", waitMs, { min: 0, max: this.limits.waitMs });
     const checked = this.#checkLimit(limit);
-    const { topic } = this.#leases.get(subscriptionId);
-    const cursor = after === undefined ? undefined : await this.#place(topic, after);
-    return this.#leases.poll(subscriptionId, {
-      after: cursor,
-      limit: checked,
-      waitMs: wait,
-      signal,
-    });
+    const cursor =
+      after === undefined
+        ? undefined
+        : await this.#place(this.#leases.get(subscriptionId).topic, after);
+    const poll = { after: cursor, limit: checked, waitMs: wait, signal };
+    return await this.#leases.poll(subscriptionId, poll);
   }
 
   unsubscribe(subscriptionId: unknown): void {

@@ -5,6 +5,7 @@
 import { nanoid } from "nanoid";
 import type { Batch } from "./contract.ts";
 import { PushError } from "./errors.ts";
+import type { MaybePromise } from "./maybe-promise.ts";
 import type { NextOptions, Subscription } from "./subscription.ts";
 
 export interface LeasesOptions {
@@ -29,6 +30,11 @@ export class Leases {
   readonly #now: () => number;
   /** In the order in which they were last polled, so the first to expire stands in front. */
   readonly #leases = new Map<string, Lease>();
+  /**
+   * Nothing expires before this, so nothing is looked for before. A Map's iterator walks over every
+   * entry that was deleted in front of it, and each renewal deletes one.
+   */
+  #sweepAt = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #held = 0;
 
@@ -57,11 +63,9 @@ export class Leases {
       throw new PushError("limit_exceeded", `Expected at most ${this.#max} subscriptions`);
     }
     const id = `${subscription.topic.replaceAll(/[^A-Za-z0-9]/g, "_")}_${nanoid()}`;
-    this.#leases.set(id, {
-      subscription,
-      expiresAt: this.#now() + this.leaseMs,
-      held: undefined,
-    });
+    const expiresAt = this.#now() + this.leaseMs;
+    this.#leases.set(id, { subscription, expiresAt, held: undefined });
+    this.#sweepAt = Math.min(this.#sweepAt, expiresAt);
     this.#schedule();
     return id;
   }
@@ -75,28 +79,13 @@ export class Leases {
    * One poll, which renews the lease. A poll that is still being held for the same id is answered
    * empty: the client has given it up, or it would not have sent another.
    */
-  async poll(id: unknown, { waitMs = 0, signal, ...options }: NextOptions): Promise<Batch> {
+  poll(id: unknown, options: NextOptions): MaybePromise<Batch> {
     const lease = this.#find(id);
     lease.held?.abort();
     lease.held = undefined;
     this.#renew(id as string, lease);
-    if (waitMs === 0) return lease.subscription.next({ ...options, waitMs });
-
-    const held = new AbortController();
-    const stop = () => held.abort();
-    signal?.addEventListener("abort", stop, { once: true });
-    lease.held = held;
-    this.#held += 1;
-    try {
-      return await lease.subscription.next({ ...options, waitMs, signal: held.signal });
-    } finally {
-      this.#held -= 1;
-      signal?.removeEventListener("abort", stop);
-      if (lease.held === held) {
-        lease.held = undefined;
-        this.#renew(id as string, lease);
-      }
-    }
+    if (!options.waitMs) return lease.subscription.read(options);
+    return this.#hold(id as string, lease, options);
   }
 
   end(id: unknown): void {
@@ -112,6 +101,25 @@ export class Leases {
     const leases = [...this.#leases.values()];
     this.#leases.clear();
     for (const { subscription } of leases) subscription.close(reason());
+  }
+
+  async #hold(id: string, lease: Lease, options: NextOptions): Promise<Batch> {
+    const { signal } = options;
+    const held = new AbortController();
+    const stop = () => held.abort();
+    signal?.addEventListener("abort", stop, { once: true });
+    lease.held = held;
+    this.#held += 1;
+    try {
+      return await lease.subscription.next({ ...options, signal: held.signal });
+    } finally {
+      this.#held -= 1;
+      signal?.removeEventListener("abort", stop);
+      if (lease.held === held) {
+        lease.held = undefined;
+        this.#renew(id, lease);
+      }
+    }
   }
 
   #find(id: unknown): Lease {
@@ -133,8 +141,13 @@ export class Leases {
   /** Ends those whose time is over. They stand in front, so this looks at one more than it ends. */
   #sweep(): void {
     const now = this.#now();
+    if (now < this.#sweepAt) return;
+    this.#sweepAt = Number.POSITIVE_INFINITY;
     for (const [id, lease] of this.#leases) {
-      if (lease.expiresAt > now) return;
+      if (lease.expiresAt > now) {
+        this.#sweepAt = lease.expiresAt;
+        return;
+      }
       if (lease.held) {
         this.#renew(id, lease);
         continue;

@@ -2,7 +2,7 @@
  * Opens the ports and closes them again. `localhost` means both of its addresses, because a browser
  * may try ::1 first and `curl 127.0.0.1` never does.
  */
-import { type IncomingMessage, type Server, ServerResponse } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import { lookup } from "node:dns/promises";
 import { type AddressInfo, BlockList } from "node:net";
 import type { Duplex } from "node:stream";
@@ -80,7 +80,7 @@ function open(app: App, sockets: WebSocketServer, host: string, port: number): P
     serverOptions: { requestTimeout: 0 },
   }) as Server;
   server.timeout = 0;
-  answerOtherUpgrades(server);
+  ignoreOtherUpgrades(server);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {
@@ -92,9 +92,10 @@ function open(app: App, sockets: WebSocketServer, host: string, port: number): P
 
 /**
  * The adapter leaves a request that asks to upgrade to anything else than a WebSocket without an
- * answer (`curl --http2` asks for h2c). A server may ignore the wish (RFC 9110 §7.8), so do that.
+ * answer (`curl --http2` asks for h2c). A server may ignore the wish (RFC 9110 §7.8), but Node has
+ * taken its parser off the socket by then: so the request goes in again, without the wish.
  */
-function answerOtherUpgrades(server: Server): void {
+function ignoreOtherUpgrades(server: Server): void {
   const [onWebSocket] = server.listeners("upgrade") as UpgradeListener[];
   server.removeAllListeners("upgrade");
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -102,18 +103,13 @@ function answerOtherUpgrades(server: Server): void {
       onWebSocket!.call(server, request, socket, head);
       return;
     }
-    // Node has taken the parser off the socket, so a body could not be read any more.
-    socket.on("error", () => socket.destroy());
-    const hasBody = request.headers["content-length"] ?? request.headers["transfer-encoding"];
-    if (hasBody !== undefined) {
-      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-      return;
+    const lines = [`${request.method} ${request.url} HTTP/1.1`];
+    for (let index = 0; index < request.rawHeaders.length; index += 2) {
+      const [name, value] = request.rawHeaders.slice(index, index + 2);
+      if (!/^(upgrade|connection|http2-settings)$/i.test(name!)) lines.push(`${name}: ${value}`);
     }
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
-    response.assignSocket(request.socket);
-    response.once("finish", () => socket.end());
-    server.emit("request", request, response);
+    socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]));
+    server.emit("connection", socket);
   });
 }
 

@@ -27,6 +27,7 @@ async function serve(config: Config): Promise<void> {
   const { heartbeatMs, leaseMs, subscriptionCapacity } = config;
   const store = new MemoryStore({ historyEvents: config.historyEvents });
   const hub = new Hub(store, { limits: { heartbeatMs, leaseMs, subscriptionCapacity } });
+  process.on("unhandledRejection", (error) => hub.onError(error, "unhandled rejection"));
   await hub.createTopic(METRICS_TOPIC);
   const app = createApp(hub, {
     allowOrigins: config.allowOrigins,
@@ -42,8 +43,9 @@ async function serve(config: Config): Promise<void> {
     onError: hub.onError,
   });
 
+  const stopping = stopSignal(); // before anybody can know that it runs
   greet(host, server.port);
-  const signal = await stopSignal();
+  const signal = await stopping;
   console.log(`${signal}: telling every client, then stopping`);
   stopMetrics();
   await stop(server, () => app.close({ graceMs: GRACE_MS }));

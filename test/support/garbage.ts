@@ -24,7 +24,10 @@ const id = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(-0, 1.5, 2 ** 31, 2 ** 53, 1e308, -1e308, "1", null) },
 );
 /** What a call is made on: the main object, mostly. */
-const main = fc.oneof({ weight: 5, arbitrary: fc.constant<unknown>(0) }, { weight: 1, arbitrary: id });
+const main = fc.oneof(
+  { weight: 5, arbitrary: fc.constant<unknown>(0) },
+  { weight: 1, arbitrary: id },
+);
 const key = fc.oneof(fc.constantFrom(...STRANGE), fc.string({ maxLength: 5 }));
 const path = fc.array(fc.oneof(fc.constantFrom(...NAMES), id), { maxLength: 3 });
 
@@ -88,10 +91,13 @@ const wellFormed = message.map((value) => JSON.stringify(value) ?? "null");
 const mutated = fc
   .tuple(
     wellFormed,
-    fc.array(fc.tuple(fc.nat(), fc.constantFrom("", "[", "]", '"', "\\", ",", "9", "{", "\ud800")), {
-      minLength: 1,
-      maxLength: 4,
-    }),
+    fc.array(
+      fc.tuple(fc.nat(), fc.constantFrom("", "[", "]", '"', "\\", ",", "9", "{", "\ud800")),
+      {
+        minLength: 1,
+        maxLength: 4,
+      },
+    ),
   )
   .map(([text, changes]) =>
     changes.reduce((changed, [place, by]) => {
@@ -103,11 +109,15 @@ const mutated = fc
 const nested = fc
   .tuple(fc.constantFrom(["[", "]"], ["[[", "]]"], ['{"a":', "}"]), fc.integer({ max: 9 }))
   .map(([[open, close], power]) => open.repeat(2 ** (power + 4)) + close.repeat(2 ** (power + 4)))
-  .chain((text) => fc.constantFrom(text, `["push",${text}]`, `["push",["pipeline",0,["read"],[${text}]]]`));
+  .chain((text) =>
+    fc.constantFrom(text, `["push",${text}]`, `["push",["pipeline",0,["read"],[${text}]]]`),
+  );
 
 const huge = fc
   .constantFrom("1e999", "-1e999", "9".repeat(400), "0.1".padEnd(400, "1"), "1e-999", "-0")
-  .chain((text) => fc.constantFrom(`["pull",${text}]`, `["release",${text},1]`, `["push",${text}]`));
+  .chain((text) =>
+    fc.constantFrom(`["pull",${text}]`, `["release",${text},1]`, `["push",${text}]`),
+  );
 
 /** One line of a batch, or one frame of a session. */
 export const line: fc.Arbitrary<string> = fc.oneof(

@@ -4,6 +4,7 @@
  * for ever and hang on a callback.
  */
 import { RpcTarget } from "capnweb";
+import { checkOptions } from "../../check.ts";
 import type {
   Batch,
   MetricsSubscribed,
@@ -17,6 +18,7 @@ import type {
 import { METRICS_TOPIC } from "../../contract.ts";
 import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
+import type { CallBudget } from "./messages.ts";
 
 export interface ApiOptions {
   /** Milliseconds between two samples of the system metrics. */
@@ -27,18 +29,22 @@ export interface ApiOptions {
 export class RpcApi extends RpcTarget implements PushApi {
   // `#private`, because over RPC TypeScript's `private` is callable.
   readonly #hub: Hub;
+  readonly #budget: CallBudget;
   readonly #options: ApiOptions;
-  readonly #gone = new AbortController();
+  /** Made for the first poll that is held: most batches hold none. */
+  #ending: AbortController | undefined;
+  #ended = false;
   #waits = 0;
 
-  constructor(hub: Hub, options: ApiOptions) {
+  constructor(hub: Hub, options: ApiOptions, budget: CallBudget) {
     super();
     this.#hub = hub;
+    this.#budget = budget;
     this.#options = options;
   }
 
-  async subscribeSystemMetrics(): Promise<MetricsSubscribed> {
-    return guard(this.#hub, async () => {
+  subscribeSystemMetrics(): Promise<MetricsSubscribed> {
+    return guard(this.#hub, this.#budget, async () => {
       const { subscriptionId } = await this.#hub.lease(METRICS_TOPIC);
       return {
         subscriptionId,
@@ -49,8 +55,8 @@ export class RpcApi extends RpcTarget implements PushApi {
     });
   }
 
-  async pollMetricsUpdates(subscriptionId: unknown, options?: unknown): Promise<MetricsUpdates> {
-    return guard(this.#hub, async () => {
+  pollMetricsUpdates(subscriptionId: unknown, options?: unknown): Promise<MetricsUpdates> {
+    return guard(this.#hub, this.#budget, async () => {
       const subscription = this.#hub.leased(subscriptionId);
       if (subscription.topic !== METRICS_TOPIC) {
         throw new PushError("subscription_not_found", "subscription not found");
@@ -67,8 +73,8 @@ export class RpcApi extends RpcTarget implements PushApi {
     });
   }
 
-  async unsubscribe(subscriptionId: unknown): Promise<Unsubscribed> {
-    return guard(this.#hub, () => {
+  unsubscribe(subscriptionId: unknown): Promise<Unsubscribed> {
+    return guard(this.#hub, this.#budget, () => {
       this.#hub.unsubscribe(subscriptionId);
       return {
         subscriptionId: subscriptionId as string,
@@ -78,36 +84,41 @@ export class RpcApi extends RpcTarget implements PushApi {
     });
   }
 
-  async topics(): Promise<TopicInfo[]> {
-    return guard(this.#hub, () => this.#hub.topics());
+  topics(): Promise<TopicInfo[]> {
+    return guard(this.#hub, this.#budget, () => this.#hub.topics());
   }
 
-  async read(topic: unknown, options?: unknown): Promise<Batch> {
-    return guard(this.#hub, () => this.#hub.read(topic, options));
+  read(topic: unknown, options?: unknown): Promise<Batch> {
+    return guard(this.#hub, this.#budget, () => this.#hub.read(topic, options));
   }
 
-  async subscribe(topic: unknown, options?: unknown): Promise<Subscribed> {
-    return guard(this.#hub, () => this.#hub.lease(topic, options));
+  subscribe(topic: unknown, options?: unknown): Promise<Subscribed> {
+    return guard(this.#hub, this.#budget, () => this.#hub.lease(topic, options));
   }
 
-  async poll(subscriptionId: unknown, options?: unknown): Promise<Batch> {
-    return guard(this.#hub, () => this.#poll(subscriptionId, options));
+  poll(subscriptionId: unknown, options?: unknown): Promise<Batch> {
+    return guard(this.#hub, this.#budget, () => this.#poll(subscriptionId, options));
   }
 
   /** The library calls it when the session has ended; the batch when its answer is out. */
   [Symbol.dispose](): void {
-    this.#gone.abort();
+    this.#ended = true;
+    this.#ending?.abort();
   }
 
-  /** A poll that is held stops when the client has gone, and does not move the cursor. */
   async #poll(subscriptionId: unknown, options: unknown): Promise<Batch> {
+    const { waitMs } = checkOptions(options);
+    if (!waitMs) return this.#hub.poll(subscriptionId, options);
     const max = this.#hub.limits.sessionWaits;
     if (this.#waits >= max) {
       throw new PushError("limit_exceeded", `Expected at most ${max} polls at once`);
     }
+    // A poll that is held stops when the client has gone, and does not move the cursor.
+    this.#ending ??= new AbortController();
+    if (this.#ended) this.#ending.abort();
     this.#waits += 1;
     try {
-      return await this.#hub.poll(subscriptionId, options, this.#gone.signal);
+      return await this.#hub.poll(subscriptionId, options, this.#ending.signal);
     } finally {
       this.#waits -= 1;
     }
@@ -115,12 +126,21 @@ export class RpcApi extends RpcTarget implements PushApi {
 }
 
 /** A client is told what a PushError says, and of any other failure only that it happened. */
-export async function guard<T>(hub: Hub, call: () => T | Promise<T>): Promise<T> {
+export async function guard<T>(
+  hub: Hub,
+  budget: CallBudget,
+  call: () => T | Promise<T>,
+): Promise<T> {
   try {
+    budget.take();
     return await call();
   } catch (error) {
-    if (error instanceof PushError) throw error;
-    hub.onError(error, "rpc call");
-    throw new PushError("internal", "internal error");
+    throw errorToTell(hub, error);
   }
+}
+
+export function errorToTell(hub: Hub, error: unknown): PushError {
+  if (error instanceof PushError) return error;
+  hub.onError(error, "rpc call");
+  return new PushError("internal", "internal error");
 }

@@ -3,7 +3,9 @@
  * batch line by line and throws at the first bad one, when the lines before it have already run.
  */
 import { RpcSession, RpcTarget, type RpcTransportWithCustomEncoding } from "capnweb";
+import { shown } from "../../check.ts";
 import { PushError } from "../../errors.ts";
+import { checkMessage, Demand } from "./messages.ts";
 
 /**
  * One JSON message a line. Blank lines and CRLF are ignored (`echo` ends with a newline).
@@ -95,12 +97,28 @@ function isPlain(value: unknown, depth: number): boolean {
 }
 
 /**
- * Lets the library judge a batch, with a main object that can do nothing: every rule of its notation
- * (unknown ids, kinds, nesting) is applied, and no call runs.
+ * Judges a batch that is not plain. First by what a batch may hold at all; then by the library, with
+ * a main object that can do nothing: every rule of its notation (unknown ids, kinds, nesting) is
+ * applied, and no call runs.
  * @param messages are used up: the library writes into them
  * @throws {PushError} `protocol_error`, in the library's words
  */
-export async function rehearse(messages: readonly unknown[][]): Promise<void> {
+export async function rehearse(messages: readonly unknown[][], maxCalls: number): Promise<void> {
+  const demand = new Demand();
+  for (const message of messages) {
+    const [kind] = message;
+    if (kind !== "push" && kind !== "pull" && kind !== "release") {
+      throw new PushError(
+        "protocol_error",
+        `Expected push, pull or release in a batch, got ${shown(kind)}`,
+      );
+    }
+    checkMessage(message, demand);
+  }
+  if (demand.calls > maxCalls) {
+    throw new PushError("protocol_error", `Expected at most ${maxCalls} calls in a batch`);
+  }
+
   let fail = (_reason: unknown) => {};
   const failed = new Promise<never>((_resolve, reject) => (fail = reject));
   let done = () => {};
@@ -117,7 +135,6 @@ export async function rehearse(messages: readonly unknown[][]): Promise<void> {
     },
     abort: (reason) => fail(reason),
   };
-  for (const message of messages) refuseStream(message);
   const session = new RpcSession(transport, new RpcTarget());
   try {
     await Promise.race([received, failed]);
@@ -127,12 +144,5 @@ export async function rehearse(messages: readonly unknown[][]): Promise<void> {
   } finally {
     failed.catch(() => {});
     session.getRemoteMain()[Symbol.dispose]();
-  }
-}
-
-/** No call takes a stream, and one that nobody reads would only take memory. */
-function refuseStream([kind]: readonly unknown[]): void {
-  if (kind === "pipe" || kind === "abort") {
-    throw new PushError("protocol_error", `Expected no "${kind}" message in a batch`);
   }
 }

@@ -9,6 +9,7 @@ import type { Hub } from "../../hub.ts";
 import { type ApiOptions, RpcApi } from "./api.ts";
 import { isPlainBatch, parseBatch, rehearse } from "./batch-messages.ts";
 import { errorOnWire } from "./errors-on-wire.ts";
+import { CallBudget } from "./messages.ts";
 
 /**
  * @param client emits "close" when nobody is there any more to take the answer
@@ -24,68 +25,88 @@ export async function answerBatch(
 ): Promise<string> {
   const { batchMessages, batchMs, answerBytes } = hub.limits;
   const messages = parseBatch(body, batchMessages);
-  if (!isPlainBatch(messages)) await rehearse(parseBatch(body, batchMessages));
+  if (!isPlainBatch(messages)) {
+    await rehearse(parseBatch(body, batchMessages), batchMessages);
+  }
 
-  const api = new RpcApi(hub, options);
+  const api = new RpcApi(hub, options, new CallBudget(batchMessages));
   const transport = new BatchTransport(messages, answerBytes);
   const session = new RpcSession(transport, api, { onSendError: errorOnWire });
-  const abandon = () => transport.abort(new PushError("shutting_down", "the client has gone"));
-  client.once("close", abandon);
-  const timer = setTimeout(() => {
-    const message = `Expected the batch to be done in ${batchMs} ms`;
-    transport.abort(new PushError("limit_exceeded", message));
-  }, batchMs);
+  const end = (reason: PushError) => {
+    transport.fail(reason);
+    session.getRemoteMain()[Symbol.dispose](); // drops what is still running, ends the drain
+  };
+  transport.onTooLarge = end;
+  const leave = () => end(new PushError("shutting_down", "the client has gone"));
+  const disarm = startNextTurn(batchMs, () => {
+    end(new PushError("limit_exceeded", `Expected the batch to be done in ${batchMs} ms`));
+  });
+  client.once("close", leave);
   try {
     await transport.received;
-    await Promise.race([session.drain(), transport.failed]);
+    await session.drain();
     return transport.answer;
   } catch (error) {
-    session.getRemoteMain()[Symbol.dispose](); // drops what is still running
-    throw error;
+    throw transport.failure ?? error;
   } finally {
-    clearTimeout(timer);
-    client.off("close", abandon);
+    disarm();
+    client.off("close", leave);
     api[Symbol.dispose]();
   }
+}
+
+/**
+ * A timeout that starts when this turn of the event loop is over. Nearly every batch is answered by
+ * then, and a timer costs more than a poll.
+ * @returns stops it
+ */
+function startNextTurn(ms: number, expire: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const turn = setImmediate(() => (timer = setTimeout(expire, ms)));
+  return () => {
+    clearImmediate(turn);
+    clearTimeout(timer);
+  };
 }
 
 /** Gives the session the messages of one body and collects what it answers. */
 class BatchTransport implements RpcTransportWithCustomEncoding {
   // JSON trees instead of text: the messages were parsed to be judged, once is enough.
   readonly encodingLevel = "jsonCompatible";
-  /** Resolves when the session has taken every message. */
+  /** Resolves when the session has taken every message, or cannot go on. */
   readonly received: Promise<void>;
-  /** Rejects when the session cannot go on. */
-  readonly failed: Promise<never>;
+  /** Why the session cannot go on. */
+  failure: PushError | undefined;
+  onTooLarge: (reason: PushError) => void = () => {};
   readonly #messages: Iterator<unknown, undefined>;
   readonly #maxBytes: number;
   readonly #lines: string[] = [];
   #bytes = 0;
   #setReceived = () => {};
-  #fail: (reason: unknown) => void = () => {};
 
   constructor(messages: readonly unknown[], maxBytes: number) {
     this.#messages = messages.values();
     this.#maxBytes = maxBytes;
     this.received = new Promise((resolve) => (this.#setReceived = resolve));
-    this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
-    this.failed.catch(() => {}); // nobody may be waiting when it fails
   }
 
+  /** @throws {PushError} why there is none */
   get answer(): string {
+    if (this.failure) throw this.failure;
     return this.#lines.join("\n");
   }
 
   send(message: unknown): number {
     const line = JSON.stringify(message);
-    this.#bytes += line.length;
-    if (this.#bytes > this.#maxBytes) {
-      const limit = `Expected an answer of at most ${this.#maxBytes} bytes`;
-      this.abort(new PushError("limit_exceeded", limit));
-    } else {
+    const bytes = Buffer.byteLength(line);
+    this.#bytes += bytes;
+    if (this.#bytes <= this.#maxBytes) {
       this.#lines.push(line);
+    } else if (!this.failure) {
+      const limit = `Expected an answer of at most ${this.#maxBytes} bytes`;
+      this.onTooLarge(new PushError("limit_exceeded", limit));
     }
-    return line.length;
+    return bytes;
   }
 
   receive(): Promise<unknown> {
@@ -95,9 +116,13 @@ class BatchTransport implements RpcTransportWithCustomEncoding {
     return new Promise(() => {}); // the answer ends a batch, not its last message
   }
 
-  abort(reason: unknown): void {
+  fail(reason: PushError): void {
+    this.failure ??= reason;
     this.#setReceived();
-    this.#fail(
+  }
+
+  abort(reason: unknown): void {
+    this.fail(
       reason instanceof PushError ? reason : new PushError("protocol_error", String(reason)),
     );
   }

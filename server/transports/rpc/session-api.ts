@@ -10,26 +10,33 @@ import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
 import type { MaybePromise } from "../../maybe-promise.ts";
 import type { Subscription } from "../../subscription.ts";
-import { type ApiOptions, guard, RpcApi } from "./api.ts";
+import type { CallBudget } from "./messages.ts";
+import { type ApiOptions, errorToTell, guard, RpcApi } from "./api.ts";
 
 type BatchCallback = RpcStub<(batch: Batch) => unknown>;
 
 export class RpcSessionApi extends RpcApi implements PushSessionApi {
   readonly #hub: Hub;
+  readonly #budget: CallBudget;
   /** Waits until the session's socket has room for another batch. */
   readonly #turnToWrite: () => MaybePromise<void>;
   /** What this session opened, and closes when it ends. */
   readonly #open = new Set<Subscription>();
   #ended = false;
 
-  constructor(hub: Hub, options: ApiOptions, turnToWrite: () => MaybePromise<void>) {
-    super(hub, options);
+  constructor(
+    hub: Hub,
+    options: ApiOptions,
+    { budget, turnToWrite }: { budget: CallBudget; turnToWrite: () => MaybePromise<void> },
+  ) {
+    super(hub, options, budget);
     this.#hub = hub;
+    this.#budget = budget;
     this.#turnToWrite = turnToWrite;
   }
 
   async tail(topic: unknown, options?: unknown): Promise<ReadableStream<Batch>> {
-    return guard(this.#hub, async () => {
+    return guard(this.#hub, this.#budget, async () => {
       const subscription = await this.#subscribe(topic, options);
       // A high-water mark of 0: a batch is read when it can be sent, not one ahead.
       return new ReadableStream<Batch>(
@@ -43,7 +50,7 @@ export class RpcSessionApi extends RpcApi implements PushSessionApi {
   }
 
   async listen(topic: unknown, onBatch: unknown, options?: unknown): Promise<ListenHandle> {
-    return guard(this.#hub, async () => {
+    return guard(this.#hub, this.#budget, async () => {
       if (!(onBatch instanceof RpcStub)) {
         throw new PushError(
           "invalid_request",
@@ -86,16 +93,14 @@ export class RpcSessionApi extends RpcApi implements PushSessionApi {
 
   /** An idle topic gives an empty batch now and then, so that both ends notice a dead peer. */
   async #next(subscription: Subscription): Promise<Batch> {
-    return guard(this.#hub, async () => {
-      try {
-        const batch = await subscription.next({ waitMs: this.#hub.limits.heartbeatMs });
-        await this.#turnToWrite();
-        return batch;
-      } catch (error) {
-        this.#close(subscription);
-        throw error;
-      }
-    });
+    try {
+      const batch = await subscription.next({ waitMs: this.#hub.limits.heartbeatMs });
+      await this.#turnToWrite();
+      return batch;
+    } catch (error) {
+      this.#close(subscription);
+      throw errorToTell(this.#hub, error);
+    }
   }
 
   async #deliver(subscription: Subscription, callback: BatchCallback): Promise<void> {

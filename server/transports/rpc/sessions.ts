@@ -8,6 +8,7 @@ import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
 import type { ApiOptions } from "./api.ts";
 import { errorOnWire } from "./errors-on-wire.ts";
+import { CallBudget } from "./messages.ts";
 import { RpcSessionApi } from "./session-api.ts";
 import { SocketTransport } from "./socket-transport.ts";
 
@@ -41,8 +42,10 @@ export class RpcSessions {
 
   open(socket: WebSocket): void {
     const { limits } = this.#hub;
-    const transport = new SocketTransport(socket, limits);
-    const api = new RpcSessionApi(this.#hub, this.#options, () => transport.turnToWrite());
+    const budget = new CallBudget(limits.sessionCalls);
+    const transport = new SocketTransport(socket, limits, budget);
+    const turnToWrite = () => transport.turnToWrite();
+    const api = new RpcSessionApi(this.#hub, this.#options, { budget, turnToWrite });
     const rpc = new RpcSession(transport, api, { onSendError: errorOnWire });
     this.#sessions.set(socket, { transport, rpc });
     const stopPinging = ping(socket, limits);

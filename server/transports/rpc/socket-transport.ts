@@ -8,12 +8,15 @@ import type { RawData, WebSocket } from "ws";
 import { ERRORS, PushError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { MaybePromise } from "../../maybe-promise.ts";
+import { type CallBudget, checkMessage, Demand } from "./messages.ts";
 
 export class SocketTransport implements RpcTransportWithCustomEncoding {
   // JSON trees instead of text, so that messages can be counted without parsing them twice.
   readonly encodingLevel = "jsonCompatible";
   readonly #socket: WebSocket;
   readonly #limits: Limits;
+  /** How many calls the API may make for one message. */
+  readonly #budget: CallBudget;
   readonly #held: HeldResults;
   readonly #inbox: string[] = [];
   #failure: Error | undefined;
@@ -22,9 +25,10 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   readonly #writers: (() => void)[] = [];
   #writing = false;
 
-  constructor(socket: WebSocket, limits: Limits) {
+  constructor(socket: WebSocket, limits: Limits, budget: CallBudget) {
     this.#socket = socket;
     this.#limits = limits;
+    this.#budget = budget;
     this.#held = new HeldResults(limits);
     socket.on("message", (data, isBinary) => this.#onMessage(data, isBinary));
     socket.on("close", (code) => this.fail(new Error(`the client closed the WebSocket (${code})`)));
@@ -61,6 +65,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
     const { code, message } = reason instanceof PushError ? reason : UNREADABLE;
     this.fail(reason instanceof Error ? reason : UNREADABLE);
     this.#socket.close(ERRORS[code].close, cut(message));
+    this.#socket.resume(); // a paused socket would not see the peer's close frame
   }
 
   /** Ends the session: calls and reads that wait get `reason`, and so does the client. */
@@ -103,6 +108,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {
+    if (this.#failure) return;
     if (isBinary) {
       this.fail(new PushError("unsupported_data", "Expected text frames, got a binary one"));
       return;
@@ -119,7 +125,10 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
     } catch (error) {
       throw new PushError("protocol_error", `Expected JSON: ${(error as Error).message}`);
     }
-    this.#held.onReceive(message, text.length);
+    const demand = new Demand();
+    checkMessage(message, demand);
+    this.#held.onReceive(message, Math.max(1, demand.calls), text.length);
+    this.#budget.renew();
     return message;
   }
 
@@ -137,8 +146,9 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
  */
 class HeldResults {
   readonly #limits: Limits;
-  /** Bytes by export id; the client's calls are 1, 2, 3 … */
-  readonly #sizes = new Map<number, number>();
+  /** By export id; the client's pushes are 1, 2, 3 … */
+  readonly #held = new Map<number, { readonly calls: number; bytes: number }>();
+  #pushes = 0;
   #calls = 0;
   #bytes = 0;
 
@@ -146,36 +156,17 @@ class HeldResults {
     this.#limits = limits;
   }
 
-  /** @throws {PushError} which ends the session */
-  onReceive(message: unknown, bytes: number): void {
+  /** @throws {PushError} `limit_exceeded`, which ends the session */
+  onReceive(message: unknown, calls: number, bytes: number): void {
     if (!Array.isArray(message)) return;
     const [kind, id] = message as unknown[];
-    if (kind === "pipe") {
-      throw new PushError(
-        "protocol_error",
-        "Expected no streams from the client: no call takes one",
-      );
-    }
-    if (kind === "release" && typeof id === "number") this.#release(id);
-    if (kind === "push") this.#add((this.#calls += 1), bytes);
-    if (kind === "stream") this.#calls += 1; // the library releases it by itself
-  }
-
-  onSend(message: unknown, bytes: number): void {
-    if (!Array.isArray(message)) return;
-    const [kind, id] = message as unknown[];
-    if (kind !== "resolve" && kind !== "reject") return;
-    const held = this.#sizes.get(id as number);
-    if (held === undefined) return;
-    this.#sizes.set(id as number, held + bytes);
-    this.#bytes += bytes;
-  }
-
-  #add(id: number, bytes: number): void {
-    this.#sizes.set(id, bytes);
+    if (kind === "release") this.#release(id as number);
+    if (kind !== "push") return;
+    this.#held.set((this.#pushes += 1), { calls, bytes });
+    this.#calls += calls;
     this.#bytes += bytes;
     const { sessionCalls, sessionBytes } = this.#limits;
-    if (this.#sizes.size > sessionCalls || this.#bytes > sessionBytes) {
+    if (this.#calls > sessionCalls || this.#bytes > sessionBytes) {
       throw new PushError(
         "limit_exceeded",
         `Expected at most ${sessionCalls} calls and ${sessionBytes} bytes that are not released`,
@@ -183,9 +174,19 @@ class HeldResults {
     }
   }
 
+  onSend(message: unknown, bytes: number): void {
+    const [kind, id] = message as unknown[];
+    const held = kind === "resolve" || kind === "reject" ? this.#held.get(id as number) : undefined;
+    if (!held) return;
+    held.bytes += bytes;
+    this.#bytes += bytes;
+  }
+
   #release(id: number): void {
-    this.#bytes -= this.#sizes.get(id) ?? 0;
-    this.#sizes.delete(id);
+    const { calls, bytes } = this.#held.get(id) ?? { calls: 0, bytes: 0 };
+    this.#calls -= calls;
+    this.#bytes -= bytes;
+    this.#held.delete(id);
   }
 }
 

@@ -1,0 +1,107 @@
+/**
+ * What a client may say, judged before the library takes it up. The library speaks more than any
+ * call of ours needs, and some of that costs a server dear: a client's promise that is given up is
+ * an unhandled rejection, a client's stream is memory that nobody reads, and a map within a map
+ * turns one line into a million calls.
+ */
+import { shown } from "../../check.ts";
+import { PushError } from "../../errors.ts";
+
+/** Steps in one map; each is done for every element, and a batch of events has up to 1,000. */
+const MAX_MAP_STEPS = 16;
+
+/**
+ * The library ends at 256 levels, in which an array `[[…]]` is one and here two. This only bounds
+ * the recursion below.
+ */
+const MAX_DEPTH = 600;
+
+/** No parameter of ours is one of these. */
+const REFUSED = new Set(["promise", "readable", "writable", "blob", "request", "response"]);
+
+/** What one message, or all messages of a batch, ask for. */
+export class Demand {
+  calls = 0;
+  mapSteps = 0;
+}
+
+/**
+ * @param demand what this message asks for is added to it
+ * @throws {PushError} `protocol_error`
+ */
+export function checkMessage(message: unknown, demand: Demand): void {
+  if (!Array.isArray(message)) return; // the library says what is wrong with it
+  const [kind, first, second] = message as unknown[];
+  if (kind === "pipe" || kind === "stream") {
+    refuse("Expected no streams from the client: no call takes one");
+  }
+  if (kind === "release" && !isId(second)) {
+    refuse(`Expected a release of a whole number of references, got ${shown(second)}`);
+  }
+  if (kind === "push" && isArrayOf("remap", first)) checkMap(first, demand);
+  else if (kind === "push" || kind === "abort") checkValue(first, demand, 0);
+  else if (kind === "resolve" || kind === "reject") {
+    // Its main object is not a promise; what "resolves" it would be rejected with nobody to hear.
+    if (!isId(first)) refuse(`Expected an answer to a call of the server's, got ${shown(first)}`);
+    checkValue(second, demand, 0);
+  }
+}
+
+/** `["remap", id, path, captures, instructions]` */
+function checkMap(map: unknown[], demand: Demand): void {
+  const instructions: unknown = map[4];
+  if (!Array.isArray(instructions)) return;
+  demand.mapSteps += instructions.length;
+  if (demand.mapSteps > MAX_MAP_STEPS) refuse(`Expected maps of at most ${MAX_MAP_STEPS} steps`);
+  for (const instruction of instructions) checkValue(instruction, demand, 0);
+}
+
+function checkValue(value: unknown, demand: Demand, depth: number): void {
+  if (typeof value !== "object" || value === null) return;
+  if (depth > MAX_DEPTH) refuse("Expected a nesting of at most 256 levels");
+  if (!Array.isArray(value)) {
+    for (const item of Object.values(value)) checkValue(item, demand, depth + 1);
+    return;
+  }
+  const [kind] = value as unknown[];
+  if (kind === "remap") refuse("Expected no map within a map or a value");
+  if (typeof kind === "string" && REFUSED.has(kind)) refuse(`Expected no ${kind} of the client's`);
+  if (kind === "pipeline" && value.length === 4) demand.calls += 1;
+  // Not only where the library would look: a new notation of its own must not slip through.
+  for (const item of value as unknown[]) checkValue(item, demand, depth + 1);
+}
+
+function isId(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) > 0;
+}
+
+function isArrayOf(kind: string, value: unknown): value is unknown[] {
+  return Array.isArray(value) && value[0] === kind;
+}
+
+function refuse(message: string): never {
+  throw new PushError("protocol_error", message);
+}
+
+/** How many calls may be made; a map makes as many as its array is long. */
+export class CallBudget {
+  readonly #max: number;
+  #left: number;
+
+  constructor(max: number) {
+    this.#max = max;
+    this.#left = max;
+  }
+
+  renew(): void {
+    this.#left = this.#max;
+  }
+
+  /** @throws {PushError} `limit_exceeded` */
+  take(): void {
+    if (this.#left === 0) {
+      throw new PushError("limit_exceeded", `Expected at most ${this.#max} calls at once`);
+    }
+    this.#left -= 1;
+  }
+}

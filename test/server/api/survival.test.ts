@@ -1,0 +1,155 @@
+/**
+ * Single messages that would take a server down or make it work without end, against a real server
+ * process: it lives, prints nothing, and answers the next client.
+ */
+import { describe, expect, test } from "vitest";
+import { openFrames } from "../../support/frames.ts";
+import { type ServerProcess, startedLocal, startedProcess } from "../../support/server.ts";
+import { call, openTcp, post, push } from "../../support/wire.ts";
+
+const PULL = '["pull",1]';
+
+async function expectAlive(server: ServerProcess): Promise<void> {
+  await call(server.url, "topics");
+  await call(server.url, "topics");
+  expect(server.process.exitCode).toBe(null);
+  expect(server.output().split("\n")).toHaveLength(4); // the greeting
+}
+
+describe("a promise of the client, which the library rejects when it gives the message up", () => {
+  const lines = [
+    ["beside a bad value", '["push",["pipeline",0,["read"],[["promise",-1],["nonsense"]]]]'],
+    ["beside an unknown id", '["push",["pipeline",0,["read"],[["promise",-1],["import",9]]]]'],
+    ["above a nesting too deep", `["push",["pipeline",0,["read"],[["promise",-1],${deep(300)}]]]`],
+    ["in a call inside a bad value", '["push",[[["pipeline",0,["x"],[["promise",-1]]],["bad"]]]]'],
+    ["in a message that is a value", '["push",["promise",-1]]'],
+    ["in a call of nothing", push("nothing", ["promise", -1])],
+    ["in a call of a call of nothing", '["push",["pipeline",0,["a","b"],[["promise",-1]]]]'],
+    ["in a stream", '["stream",["pipeline",0,["read"],[["promise",-1]]]]'],
+    ["in an answer to nothing", '["resolve",5,["promise",-1]]'],
+    ["in an error", '["reject",5,["error","Error","",null,{"a":["promise",-1]}]]'],
+    ["in an abort", '["abort",["promise",-1]]'],
+    ["in the captures of a map", '["push",["remap",0,[],[["export",-1]],[["promise",-1]]]]'],
+    ["given twice", push("read", ["promise", -1], ["promise", -1])],
+  ];
+
+  test.each(lines)("%s, in a batch", async (_name, line) => {
+    const server = await startedProcess();
+    // Once refused as a whole, once given up by the client.
+    await post(server.url, `${line}\n["nonsense"]`);
+    const socket = await openTcp(server.url);
+    const body = `${line}\n${PULL}`;
+    const head = `POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
+    socket.write(head + body);
+    await call(server.url, "topics");
+    socket.destroy();
+    await expectAlive(server);
+  });
+
+  test.each(lines)("%s, in a session", async (_name, line) => {
+    const server = await startedProcess();
+    for (const end of [["[]"], ['["release",1,1]'], ['["pull",1]', '["release",1,1]', "[]"], []]) {
+      const { send, socket, closed } = await openFrames(`ws://127.0.0.1:${server.port}/api`);
+      send(line, ...end);
+      socket.close();
+      await closed;
+    }
+    await expectAlive(server);
+  });
+});
+
+describe("a call that fails when nobody can be told", () => {
+  const fails = '["pipeline",0,["subscribe"],[]]';
+  const lines = [
+    ["in an abort", `["abort",${fails}]`],
+    ["in an answer to nothing", `["resolve",9,${fails}]`],
+    ["in what resolves the client's main object", `["resolve",0,${fails}]`],
+    ["in a value that resolves the client's main object", `["resolve",0,[[${fails}]]]`],
+    ["in a refusal of nothing", `["reject",9,[[${fails}]]]`],
+    ["in an error", `["abort",["error","Error","",null,{"a":${fails}}]]`],
+    ["beside a bad value", `["push",[[${fails},["nonsense"]]]]`],
+    ["beside a bad argument", `["push",["pipeline",0,["read"],[${fails},["nonsense"]]]]`],
+    ["in a name that is left out", `["push",{"__proto__":${fails}}]`],
+    [
+      "in an argument's name that is left out",
+      `["push",["pipeline",0,["read"],[{"toJSON":${fails}}]]]`,
+    ],
+    ["in a call of nothing", `["push",["pipeline",0,["nothing"],[${fails}]]]`],
+    ["in a value", `["push",[[${fails}]]]`],
+    ["in a stream", `["stream",[[${fails}]]]`],
+  ];
+
+  test.each(lines)("%s, in a batch", async (_name, line) => {
+    const server = await startedProcess();
+    await post(server.url, line);
+    await post(server.url, `${line}\n${PULL}`);
+    await post(server.url, `${line}\n["release",1,1]`);
+    await expectAlive(server);
+  });
+
+  test.each(lines)("%s, in a session", async (_name, line) => {
+    const server = await startedProcess();
+    for (const end of [["[]"], ['["release",1,1]'], ['["pull",1]', "[]"], []]) {
+      const { send, socket, closed } = await openFrames(`ws://127.0.0.1:${server.port}/api`);
+      send(line, ...end);
+      socket.close();
+      await closed;
+    }
+    await expectAlive(server);
+  });
+});
+
+describe("one line makes no more calls than a batch may have", () => {
+  const nestedCalls = (count: number) =>
+    `["push",[[${Array.from({ length: count }, () => '["pipeline",0,["topics"],[]]').join(",")}]]]`;
+  const read = push("read", "topic");
+  const map = '["push",["remap",1,["events"],[["import",0]],[["pipeline",-1,["topics"],[]]]]]';
+  const mapInMap =
+    '["push",["remap",1,["events"],[["import",0],["import",1]],' +
+    '[["remap",-2,["events"],[["import",-1]],[["pipeline",-1,["topics"],[]]]]]]]';
+
+  const cases: [string, string[]][] = [
+    ["calls in a value", [nestedCalls(200)]],
+    [
+      "calls in an argument",
+      [push("read", [[...Array(200).fill(["pipeline", 0, ["topics"], []])]])],
+    ],
+    ["a map", [read, map, '["pull",2]']],
+    ["a map in a map", [read, mapInMap, '["pull",2]']],
+  ];
+
+  test.each(cases)("%s, in a batch", async (_name, lines) => {
+    const server = await startedLocal({ limits: { batchMessages: 20 } });
+    for (let event = 0; event < 100; event += 1) await server.hub.publish("topic", event);
+    const calls = countCalls(server);
+    await post(server.url, lines.join("\n"));
+    expect(calls()).toBeLessThanOrEqual(20);
+  });
+
+  test.each(cases)("%s, in a session", async (_name, lines) => {
+    const server = await startedLocal({ limits: { sessionCalls: 20 } });
+    for (let event = 0; event < 100; event += 1) await server.hub.publish("topic", event);
+    const calls = countCalls(server);
+    const { send, socket, closed } = await openFrames(server.socketUrl);
+    send(...lines);
+    socket.close();
+    await closed;
+    await call(server.url, "read", "topic");
+    expect(calls()).toBeLessThanOrEqual(20);
+  });
+});
+
+/** How often `topics` is called from now on. It works as ever. */
+function countCalls({ hub }: { hub: { topics: () => unknown } }): () => number {
+  let calls = 0;
+  const topics = hub.topics.bind(hub);
+  hub.topics = () => {
+    calls += 1;
+    return topics();
+  };
+  return () => calls;
+}
+
+function deep(depth: number): string {
+  return `${"[[".repeat(depth)}${"]]".repeat(depth)}`;
+}
