@@ -1,0 +1,80 @@
+/**
+ * A server for the HTTP measurement: the whole product, or capnweb's own handlers answering a
+ * constant on the same Hono, adaptor and listening code.
+ */
+import type { HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { newHttpBatchRpcResponse, nodeHttpBatchRpcResponse, RpcTarget } from "capnweb";
+import { type Context, Hono } from "hono";
+import { type App, createApp } from "../../server/app.ts";
+import type { MetricsUpdates } from "../../server/contract.ts";
+import { METRICS_TOPIC } from "../../server/contract.ts";
+import { Hub } from "../../server/hub.ts";
+import { DEFAULT_LIMITS } from "../../server/limits.ts";
+import { listen } from "../../server/listen.ts";
+import { MemoryStore } from "../../server/store/memory-store.ts";
+import { answer } from "../child.ts";
+import { constantUpdates, SAMPLE } from "../samples.ts";
+
+export type HttpServerKind = "product" | "fetch handler" | "node handler";
+export type HttpServerQuestion = { kind: "start" } | { kind: "cpu" };
+export interface Started {
+  port: number;
+  subscriptionId: string;
+}
+
+/**
+ * Exactly one sample for every poll: each acknowledges only what came before it, so it is given
+ * again. Neither publishing, which in life all who poll share, nor a backlog's garbage is counted;
+ * reading the cursor, which the other side has not got, is.
+ */
+class SameSampleHub extends Hub {
+  before = "";
+
+  override poll(...[id, , signal]: Parameters<Hub["poll"]>): ReturnType<Hub["poll"]> {
+    return super.poll(id, { after: this.before }, signal);
+  }
+}
+
+class ConstantApi extends RpcTarget {
+  readonly #answer: MetricsUpdates;
+
+  constructor(updates: MetricsUpdates) {
+    super();
+    this.#answer = updates;
+  }
+
+  pollMetricsUpdates(): MetricsUpdates {
+    return this.#answer;
+  }
+}
+
+const [server, samples] = process.argv.slice(2) as [HttpServerKind, "sample" | "empty"];
+const store = new MemoryStore();
+const hub = samples === "sample" ? new SameSampleHub(store) : new Hub(store);
+
+answer(async ({ kind }: HttpServerQuestion): Promise<Started | NodeJS.CpuUsage> => {
+  if (kind === "cpu") return process.cpuUsage();
+  await hub.createTopic(METRICS_TOPIC);
+  const { subscriptionId, cursor } = await hub.lease(METRICS_TOPIC);
+  if (hub instanceof SameSampleHub) {
+    hub.before = cursor;
+    await hub.publish(METRICS_TOPIC, SAMPLE);
+  }
+  // As main.ts does it.
+  const app = server === "product" ? createApp(hub, { loopback: true }) : constantApp();
+  const { frameBytes } = DEFAULT_LIMITS;
+  const { port } = await listen(app as App, { host: "localhost", port: 0, frameBytes });
+  return { port, subscriptionId };
+});
+
+function constantApp(): Pick<App, "fetch"> {
+  const target = new ConstantApi(constantUpdates(samples === "sample" ? [SAMPLE] : []));
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  app.post("/api", async (c: Context<{ Bindings: HttpBindings }>) => {
+    if (server === "fetch handler") return newHttpBatchRpcResponse(c.req.raw, target);
+    await nodeHttpBatchRpcResponse(c.env.incoming, c.env.outgoing, target);
+    return RESPONSE_ALREADY_SENT;
+  });
+  return app;
+}

@@ -1,0 +1,53 @@
+/** What a run prints: Markdown, ratios first. */
+import { readFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { median } from "./rounds.ts";
+
+/** Two measures of effort; the full one is for numbers that are to be quoted. */
+export interface Effort {
+  readonly rounds: number;
+  /** How long one side is under load in one round, in milliseconds. */
+  readonly sliceMs: number;
+  /** Divides the counts of everything that runs in process. */
+  readonly divisor: number;
+}
+
+export function section(title: string, ...paragraphs: readonly string[]): void {
+  console.log([`\n## ${title}`, ...paragraphs].join("\n\n"));
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const align = head.map((_cell, column) => (column === 0 ? "---" : "---:"));
+  const lines = [head, align, ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  console.log(`\n${lines.join("\n")}`);
+}
+
+export const RATIO_HEAD = ["ratio, median", "min", "max"];
+
+/** The cells under RATIO_HEAD. */
+export function ratioCells(values: readonly number[]): string[] {
+  return [median(values), Math.min(...values), Math.max(...values)].map((value) =>
+    value.toFixed(2),
+  );
+}
+
+/** Microseconds, for orientation. */
+export function micros(values: readonly number[]): string {
+  return median(values).toFixed(median(values) < 10 ? 2 : 1);
+}
+
+export function environment(packages: readonly string[]): string {
+  const [cpu] = cpus();
+  const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+  const versions = packages.map((name) => `${name} ${versionOf(name)}`).join(", ");
+  return (
+    `${cpu?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${memory}; ` +
+    `${process.platform} ${process.arch}, node ${process.versions.node}; ${versions}.`
+  );
+}
+
+function versionOf(name: string): string {
+  // Not `require`: the packages do not all export their package.json.
+  const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
