@@ -44,17 +44,16 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
 
   app.onError((error, c) => errorAnswer(c, error, hub));
   app.notFound((c) => errorAnswer(c, new PushError("not_found", "not found"), hub));
-  app.use((c, next) => {
+  app.use((c: AppContext, next) => {
     if (closing) throw closing();
-    checkHost(caller(c), options);
+    const from = caller(c);
+    checkHost(from, options);
+    // Pages and their parts are for everybody; what is done and what is streamed is not.
+    if (!c.req.path.startsWith("/static/") && checkOrigin(from, options)) allowOrigin(c);
     return next();
   });
 
-  app.use("/api", async (c: AppContext, next) => {
-    if (checkOrigin(caller(c), options)) allowOrigin(c);
-    if (c.req.method === "OPTIONS" && caller(c).origin) return preflight(c, "POST");
-    return next();
-  });
+  app.options("/api", (c, next) => (caller(c).origin ? preflight(c, "POST") : next()));
   app.get("/api", (c, next) => {
     if (!isUpgrade(c)) throw new PushError("upgrade_required", "Expected a WebSocket or a POST");
     sessions.checkRoom();

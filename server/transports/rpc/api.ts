@@ -18,6 +18,7 @@ import type {
 import { METRICS_TOPIC } from "../../contract.ts";
 import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
+import type { MaybePromise } from "../../maybe-promise.ts";
 import type { CallBudget } from "./messages.ts";
 
 export interface ApiOptions {
@@ -25,8 +26,15 @@ export interface ApiOptions {
   metricsIntervalMs: number;
 }
 
+/** The calls of an interface as a server implements them: at once or by promise. */
+export type Answering<Api> = {
+  [Call in keyof Api]: Api[Call] extends (...args: never[]) => Promise<infer Answer>
+    ? (...args: never[]) => MaybePromise<Answer>
+    : never;
+};
+
 /** Parameters come from the network: each is `unknown` and the hub checks it. */
-export class RpcApi extends RpcTarget implements PushApi {
+export class RpcApi extends RpcTarget implements Answering<PushApi> {
   // `#private`, because over RPC TypeScript's `private` is callable.
   readonly #hub: Hub;
   readonly #budget: CallBudget;
@@ -43,7 +51,7 @@ export class RpcApi extends RpcTarget implements PushApi {
     this.#options = options;
   }
 
-  subscribeSystemMetrics(): Promise<MetricsSubscribed> {
+  subscribeSystemMetrics(): MaybePromise<MetricsSubscribed> {
     return guard(this.#hub, this.#budget, async () => {
       const { subscriptionId } = await this.#hub.lease(METRICS_TOPIC);
       return {
@@ -55,7 +63,7 @@ export class RpcApi extends RpcTarget implements PushApi {
     });
   }
 
-  pollMetricsUpdates(subscriptionId: unknown, options?: unknown): Promise<MetricsUpdates> {
+  pollMetricsUpdates(subscriptionId: unknown, options?: unknown): MaybePromise<MetricsUpdates> {
     return guard(this.#hub, this.#budget, async () => {
       const subscription = this.#hub.leased(subscriptionId);
       if (subscription.topic !== METRICS_TOPIC) {
@@ -73,7 +81,7 @@ export class RpcApi extends RpcTarget implements PushApi {
     });
   }
 
-  unsubscribe(subscriptionId: unknown): Promise<Unsubscribed> {
+  unsubscribe(subscriptionId: unknown): MaybePromise<Unsubscribed> {
     return guard(this.#hub, this.#budget, () => {
       this.#hub.unsubscribe(subscriptionId);
       return {
@@ -84,19 +92,19 @@ export class RpcApi extends RpcTarget implements PushApi {
     });
   }
 
-  topics(): Promise<TopicInfo[]> {
+  topics(): MaybePromise<TopicInfo[]> {
     return guard(this.#hub, this.#budget, () => this.#hub.topics());
   }
 
-  read(topic: unknown, options?: unknown): Promise<Batch> {
+  read(topic: unknown, options?: unknown): MaybePromise<Batch> {
     return guard(this.#hub, this.#budget, () => this.#hub.read(topic, options));
   }
 
-  subscribe(topic: unknown, options?: unknown): Promise<Subscribed> {
+  subscribe(topic: unknown, options?: unknown): MaybePromise<Subscribed> {
     return guard(this.#hub, this.#budget, () => this.#hub.lease(topic, options));
   }
 
-  poll(subscriptionId: unknown, options?: unknown): Promise<Batch> {
+  poll(subscriptionId: unknown, options?: unknown): MaybePromise<Batch> {
     return guard(this.#hub, this.#budget, () => this.#poll(subscriptionId, options));
   }
 
@@ -106,14 +114,18 @@ export class RpcApi extends RpcTarget implements PushApi {
     this.#ending?.abort();
   }
 
-  async #poll(subscriptionId: unknown, options: unknown): Promise<Batch> {
+  #poll(subscriptionId: unknown, options: unknown): Promise<Batch> {
     const { waitMs } = checkOptions(options);
     if (!waitMs) return this.#hub.poll(subscriptionId, options);
+    return this.#hold(subscriptionId, options);
+  }
+
+  /** A poll that is held stops when the client has gone, and does not move the cursor. */
+  async #hold(subscriptionId: unknown, options: unknown): Promise<Batch> {
     const max = this.#hub.limits.sessionWaits;
     if (this.#waits >= max) {
       throw new PushError("limit_exceeded", `Expected at most ${max} polls at once`);
     }
-    // A poll that is held stops when the client has gone, and does not move the cursor.
     this.#ending ??= new AbortController();
     if (this.#ended) this.#ending.abort();
     this.#waits += 1;
@@ -126,16 +138,20 @@ export class RpcApi extends RpcTarget implements PushApi {
 }
 
 /** A client is told what a PushError says, and of any other failure only that it happened. */
-export async function guard<T>(
+export function guard<T>(
   hub: Hub,
   budget: CallBudget,
-  call: () => T | Promise<T>,
-): Promise<T> {
+  call: () => MaybePromise<T>,
+): MaybePromise<T> {
+  const tell = (error: unknown): never => {
+    throw errorToTell(hub, error);
+  };
   try {
     budget.take();
-    return await call();
+    const answer = call();
+    return answer instanceof Promise ? answer.catch(tell) : answer;
   } catch (error) {
-    throw errorToTell(hub, error);
+    return tell(error);
   }
 }
 

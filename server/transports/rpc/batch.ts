@@ -2,7 +2,7 @@
  * Cap'n Web over HTTP batch: `POST /api`, one JSON message a line, answered the same way. Nothing
  * runs before the whole body has arrived, was parsed and was found good.
  */
-import type { EventEmitter } from "node:events";
+import type { Writable } from "node:stream";
 import { RpcSession, type RpcTransportWithCustomEncoding } from "capnweb";
 import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
@@ -12,7 +12,7 @@ import { errorOnWire } from "./errors-on-wire.ts";
 import { CallBudget } from "./messages.ts";
 
 /**
- * @param client emits "close" when nobody is there any more to take the answer
+ * @param client where the answer goes; closes when nobody is there any more to take it
  * @returns the answer's lines, joined by newlines
  * @throws {PushError} `protocol_error`, `too_large`: nothing has run; `limit_exceeded`: the answer
  *   took too long or grew too large
@@ -21,7 +21,7 @@ export async function answerBatch(
   body: string,
   hub: Hub,
   options: ApiOptions,
-  client: EventEmitter,
+  client: Pick<Writable, "destroyed" | "once" | "off">,
 ): Promise<string> {
   const { batchMessages, batchMs, answerBytes } = hub.limits;
   const messages = parseBatch(body, batchMessages);
@@ -37,11 +37,19 @@ export async function answerBatch(
     session.getRemoteMain()[Symbol.dispose](); // drops what is still running, ends the drain
   };
   transport.onTooLarge = end;
-  const leave = () => end(new PushError("shutting_down", "the client has gone"));
-  const disarm = startNextTurn(batchMs, () => {
-    end(new PushError("limit_exceeded", `Expected the batch to be done in ${batchMs} ms`));
+  const stopWatching = whenItLasts(() => {
+    const leave = () => end(new PushError("shutting_down", "the client has gone"));
+    const expire = () => {
+      end(new PushError("limit_exceeded", `Expected the batch to be done in ${batchMs} ms`));
+    };
+    if (client.destroyed) leave();
+    client.once("close", leave);
+    const timer = setTimeout(expire, batchMs);
+    return () => {
+      client.off("close", leave);
+      clearTimeout(timer);
+    };
   });
-  client.once("close", leave);
   try {
     await transport.received;
     await session.drain();
@@ -49,23 +57,21 @@ export async function answerBatch(
   } catch (error) {
     throw transport.failure ?? error;
   } finally {
-    disarm();
-    client.off("close", leave);
+    stopWatching();
     api[Symbol.dispose]();
   }
 }
 
 /**
- * A timeout that starts when this turn of the event loop is over. Nearly every batch is answered by
- * then, and a timer costs more than a poll.
- * @returns stops it
+ * Nearly every batch is answered within this turn of the event loop; a timer and a listener would
+ * cost it as much as the poll that it came for.
  */
-function startNextTurn(ms: number, expire: () => void): () => void {
-  let timer: NodeJS.Timeout | undefined;
-  const turn = setImmediate(() => (timer = setTimeout(expire, ms)));
+function whenItLasts(watch: () => () => void): () => void {
+  let stop = () => {};
+  const turn = setImmediate(() => (stop = watch()));
   return () => {
     clearImmediate(turn);
-    clearTimeout(timer);
+    stop();
   };
 }
 

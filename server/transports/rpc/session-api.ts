@@ -11,11 +11,11 @@ import type { Hub } from "../../hub.ts";
 import type { MaybePromise } from "../../maybe-promise.ts";
 import type { Subscription } from "../../subscription.ts";
 import type { CallBudget } from "./messages.ts";
-import { type ApiOptions, errorToTell, guard, RpcApi } from "./api.ts";
+import { type Answering, type ApiOptions, errorToTell, guard, RpcApi } from "./api.ts";
 
 type BatchCallback = RpcStub<(batch: Batch) => unknown>;
 
-export class RpcSessionApi extends RpcApi implements PushSessionApi {
+export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
   readonly #hub: Hub;
   readonly #budget: CallBudget;
   /** Waits until the session's socket has room for another batch. */
@@ -35,7 +35,7 @@ export class RpcSessionApi extends RpcApi implements PushSessionApi {
     this.#turnToWrite = turnToWrite;
   }
 
-  async tail(topic: unknown, options?: unknown): Promise<ReadableStream<Batch>> {
+  tail(topic: unknown, options?: unknown): MaybePromise<ReadableStream<Batch>> {
     return guard(this.#hub, this.#budget, async () => {
       const subscription = await this.#subscribe(topic, options);
       // A high-water mark of 0: a batch is read when it can be sent, not one ahead.
@@ -49,7 +49,7 @@ export class RpcSessionApi extends RpcApi implements PushSessionApi {
     });
   }
 
-  async listen(topic: unknown, onBatch: unknown, options?: unknown): Promise<ListenHandle> {
+  listen(topic: unknown, onBatch: unknown, options?: unknown): MaybePromise<ListenHandle> {
     return guard(this.#hub, this.#budget, async () => {
       if (!(onBatch instanceof RpcStub)) {
         throw new PushError(

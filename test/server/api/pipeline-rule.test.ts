@@ -3,7 +3,7 @@
  * Everything else is the library's protocol, and a batch gives the same answer as the library's own
  * server, byte for byte.
  */
-import { EventEmitter } from "node:events";
+import { PassThrough } from "node:stream";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { newHttpBatchRpcResponse, newHttpBatchRpcSession } from "capnweb";
@@ -178,7 +178,7 @@ async function serverWithHistory(): Promise<LocalServer> {
 }
 
 function ours({ hub }: LocalServer, body: string): Promise<string> {
-  return answerBatch(body, hub, METRICS, new EventEmitter());
+  return answerBatch(body, hub, METRICS, new PassThrough());
 }
 
 async function theirs({ hub }: LocalServer, body: string): Promise<string> {
