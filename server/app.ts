@@ -22,7 +22,9 @@ export interface AppOptions extends OriginRules {
 }
 
 export interface App {
-  fetch: Hono<{ Bindings: HttpBindings }>["fetch"];
+  readonly fetch: Hono<{ Bindings: HttpBindings }>["fetch"];
+  /** The largest WebSocket message, in bytes; a larger one closes with 1009. */
+  readonly frameBytes: number;
   /** Tells every client that the server stops, each when to come back: 0 to `graceMs` from now. */
   close(options?: { graceMs?: number; random?: () => number }): Promise<void>;
   stats(): ReturnType<Hub["stats"]> & ReturnType<RpcSessions["stats"]>;
@@ -89,6 +91,7 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
 
   return {
     fetch: app.fetch,
+    frameBytes: hub.limits.frameBytes,
     stats: () => ({ ...hub.stats(), ...sessions.stats() }),
     close: async ({ graceMs = 0, random = Math.random } = {}) => {
       closing ??= () =>

@@ -19,7 +19,7 @@ export const DEFAULT_LIMITS = {
   subscriptionCapacity: 256, // events that may wait for one polling subscription
   maxSubscriptionCapacity: 1_000_000, // events; the history ends it earlier
   leaseMs: 60_000, // a polling subscription's life without a poll
-  subscriptions: 200_000, // polling ones, about 0.5 KiB each
+  subscriptions: 200_000, // polling ones, about 0.9 KiB each
   readers: 50_000, // tail and listen, all sessions together
 
   // ── an HTTP batch at /api

@@ -9,15 +9,12 @@ import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
 import { WebSocketServer } from "ws";
 import type { App } from "./app.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
 
 export interface ListenOptions {
   /** Default `localhost`: only this machine. */
   host?: string;
   /** Default 8000; 0 = any free one. */
   port?: number;
-  /** The largest WebSocket message, in bytes; a larger one closes with 1009. */
-  frameBytes?: number;
 }
 
 export interface Listening {
@@ -32,9 +29,9 @@ export interface Listening {
 /** @throws the system's error, with `code` EADDRINUSE when the port is taken */
 export async function listen(
   app: App,
-  { host = "localhost", port = 8000, frameBytes = DEFAULT_LIMITS.frameBytes }: ListenOptions = {},
+  { host = "localhost", port = 8000 }: ListenOptions = {},
 ): Promise<Listening> {
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: frameBytes });
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: app.frameBytes });
   const servers: Server[] = [];
   const close = async ({ graceMs }: { graceMs: number }) => {
     const timer = setTimeout(() => {

@@ -63,12 +63,11 @@ answer(async ({ kind }: HttpServerQuestion): Promise<Started | NodeJS.CpuUsage> 
   }
   // As main.ts does it.
   const app = server === "product" ? createApp(hub, { loopback: true }) : constantApp();
-  const { frameBytes } = DEFAULT_LIMITS;
-  const { port } = await listen(app as App, { host: "localhost", port: 0, frameBytes });
+  const { port } = await listen(app as App, { host: "localhost", port: 0 });
   return { port, subscriptionId };
 });
 
-function constantApp(): Pick<App, "fetch"> {
+function constantApp(): Pick<App, "fetch" | "frameBytes"> {
   const target = new ConstantApi(constantUpdates(samples === "sample" ? [SAMPLE] : []));
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.post("/api", async (c: Context<{ Bindings: HttpBindings }>) => {
@@ -76,5 +75,5 @@ function constantApp(): Pick<App, "fetch"> {
     await nodeHttpBatchRpcResponse(c.env.incoming, c.env.outgoing, target);
     return RESPONSE_ALREADY_SENT;
   });
-  return app;
+  return { fetch: app.fetch, frameBytes: DEFAULT_LIMITS.frameBytes };
 }

@@ -94,8 +94,7 @@ export async function startLocal({
   const hub = new Hub(store, { onError, ...hubOptions, limits });
   for (const topic of topics) await hub.createTopic(topic);
   const app = createApp(hub, appOptions);
-  const { frameBytes } = hub.limits;
-  const server = await listen(app, { host: "127.0.0.1", port: 0, frameBytes });
+  const server = await listen(app, { host: "127.0.0.1", port: 0 });
   const close = async () => {
     const closed = server.close({ graceMs: 0 });
     await app.close();
