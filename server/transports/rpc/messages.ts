@@ -39,12 +39,20 @@ export function checkMessage(message: unknown, demand: Demand): void {
     refuse(`Expected a release of a whole number of references, got ${shown(second)}`);
   }
   if (kind === "push" && isArrayOf("remap", first)) checkMap(first, demand);
-  else if (kind === "push" || kind === "abort") checkValue(first, demand, 0);
+  else if (kind === "push") checkValue(first, demand, 0);
+  else if (kind === "abort") checkAnswer(first);
   else if (kind === "resolve" || kind === "reject") {
     // Its main object is not a promise; what "resolves" it would be rejected with nobody to hear.
     if (!isId(first)) refuse(`Expected an answer to a call of the server's, got ${shown(first)}`);
-    checkValue(second, demand, 0);
+    checkAnswer(second);
   }
+}
+
+/** What the client answers or ends with. A call in it would fail with nobody to hear. */
+function checkAnswer(value: unknown): void {
+  const demand = new Demand();
+  checkValue(value, demand, 0);
+  if (demand.calls > 0) refuse("Expected no calls in an answer");
 }
 
 /** `["remap", id, path, captures, instructions]` */
@@ -66,7 +74,7 @@ function checkValue(value: unknown, demand: Demand, depth: number): void {
   const [kind] = value as unknown[];
   if (kind === "remap") refuse("Expected no map within a map or a value");
   if (typeof kind === "string" && REFUSED.has(kind)) refuse(`Expected no ${kind} of the client's`);
-  if (kind === "pipeline" && value.length === 4) demand.calls += 1;
+  if ((kind === "pipeline" || kind === "import") && value.length === 4) demand.calls += 1;
   // Not only where the library would look: a new notation of its own must not slip through.
   for (const item of value as unknown[]) checkValue(item, demand, depth + 1);
 }

@@ -2,6 +2,7 @@
  * Single messages that would take a server down or make it work without end, against a real server
  * process: it lives, prints nothing, and answers the next client.
  */
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { openFrames } from "../../support/frames.ts";
 import { type ServerProcess, startedLocal, startedProcess } from "../../support/server.ts";
@@ -62,6 +63,7 @@ describe("a call that fails when nobody can be told", () => {
   const fails = '["pipeline",0,["subscribe"],[]]';
   const lines = [
     ["in an abort", `["abort",${fails}]`],
+    ["in a list in an abort", `["abort",[[["import",0,["listen"],[]]]]]`],
     ["in an answer to nothing", `["resolve",9,${fails}]`],
     ["in what resolves the client's main object", `["resolve",0,${fails}]`],
     ["in a value that resolves the client's main object", `["resolve",0,[[${fails}]]]`],
@@ -138,6 +140,40 @@ describe("one line makes no more calls than a batch may have", () => {
     expect(calls()).toBeLessThanOrEqual(20);
   });
 });
+
+describe("one result is not copied without end", () => {
+  const read = push("read", "system-metrics");
+  const times = (count: number, text: string) => Array.from({ length: count }, () => text).join();
+  const bodies: [string, string[]][] = [
+    ["into a value", [read, `["push",[[${times(5_000, '["pipeline",1]')}]]]`, '["pull",2]']],
+    [
+      "into parameters",
+      [read, `["push",["pipeline",0,["poll"],[${times(5_000, '["pipeline",1]')}]]]`],
+    ],
+    [
+      "by a map",
+      [read, '["push",["remap",1,["events"],[["import",1]],[["import",-1]]]]', '["pull",2]'],
+    ],
+    ["as a property", [read, ...Array<string>(1_990).fill('["push",["pipeline",1,["events"]]]')]],
+  ];
+
+  test.skipIf(process.platform !== "linux").each(bodies)("%s", async (_name, lines) => {
+    const server = await startedProcess(["--metrics-interval", "10"]);
+    while ((await call<[{ events: number }[]]>(server.url, "topics"))[0][0]!.events < 400);
+    const before = await peakMemory(server);
+    const answer = await post(server.url, lines.join("\n")).catch((error: Error) => error.message);
+    expect(answer, "the server has gone").toHaveProperty("status");
+    // One such batch; a server with room for a hundred of them is not asked too much.
+    expect((await peakMemory(server)) - before).toBeLessThan(64 * 1024 * 1024);
+    await expectAlive(server);
+  });
+});
+
+/** The most that it ever had in memory, in bytes. */
+async function peakMemory({ process: { pid } }: ServerProcess): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024;
+}
 
 /** How often `topics` is called from now on. It works as ever. */
 function countCalls({ hub }: { hub: { topics: () => unknown } }): () => number {
