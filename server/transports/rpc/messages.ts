@@ -10,6 +10,9 @@ import { PushError } from "../../errors.ts";
 /** Steps in one map; each is done for every element, and a batch of events has up to 1,000. */
 const MAX_MAP_STEPS = 16;
 
+/** References to results in one batch, or in what a session has not released. */
+export const MAX_REFERENCES = 100;
+
 /**
  * The library ends at 256 levels, in which an array `[[…]]` is one and here two. This only bounds
  * the recursion below.
@@ -23,6 +26,8 @@ const REFUSED = new Set(["promise", "readable", "writable", "blob", "request", "
 export class Demand {
   calls = 0;
   mapSteps = 0;
+  /** To results of earlier calls, each of which the library copies whole. */
+  references = 0;
 }
 
 /**
@@ -61,6 +66,10 @@ function checkMap(map: unknown[], demand: Demand): void {
   if (!Array.isArray(instructions)) return;
   demand.mapSteps += instructions.length;
   if (demand.mapSteps > MAX_MAP_STEPS) refuse(`Expected maps of at most ${MAX_MAP_STEPS} steps`);
+  const captures: unknown[] = Array.isArray(map[3]) ? map[3] : [];
+  if (captures.some((capture) => isArrayOf("import", capture) && capture[1] !== 0)) {
+    refuse("Expected a map to take along nothing but the main object");
+  }
   for (const instruction of instructions) checkValue(instruction, demand, 0);
 }
 
@@ -74,7 +83,13 @@ function checkValue(value: unknown, demand: Demand, depth: number): void {
   const [kind] = value as unknown[];
   if (kind === "remap") refuse("Expected no map within a map or a value");
   if (typeof kind === "string" && REFUSED.has(kind)) refuse(`Expected no ${kind} of the client's`);
-  if ((kind === "pipeline" || kind === "import") && value.length === 4) demand.calls += 1;
+  if (kind === "pipeline" || kind === "import") {
+    if (value.length === 4) demand.calls += 1;
+    else if (value[1] !== 0) demand.references += 1;
+    if (demand.references > MAX_REFERENCES) {
+      refuse(`Expected at most ${MAX_REFERENCES} references to results`);
+    }
+  }
   // Not only where the library would look: a new notation of its own must not slip through.
   for (const item of value as unknown[]) checkValue(item, demand, depth + 1);
 }

@@ -8,7 +8,7 @@ import type { RawData, WebSocket } from "ws";
 import { ERRORS, PushError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { MaybePromise } from "../../maybe-promise.ts";
-import { type CallBudget, checkMessage, Demand } from "./messages.ts";
+import { type CallBudget, checkMessage, Demand, MAX_REFERENCES } from "./messages.ts";
 
 export class SocketTransport implements RpcTransportWithCustomEncoding {
   // JSON trees instead of text, so that messages can be counted without parsing them twice.
@@ -127,7 +127,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
     }
     const demand = new Demand();
     checkMessage(message, demand);
-    this.#held.onReceive(message, Math.max(1, demand.calls), text.length);
+    this.#held.onReceive(message, demand, text.length);
     this.#budget.renew();
     return message;
   }
@@ -147,9 +147,10 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
 class HeldResults {
   readonly #limits: Limits;
   /** By export id; the client's pushes are 1, 2, 3 … */
-  readonly #held = new Map<number, { readonly calls: number; bytes: number }>();
+  readonly #held = new Map<number, { readonly demand: Demand; bytes: number }>();
   #pushes = 0;
   #calls = 0;
+  #references = 0;
   #bytes = 0;
 
   constructor(limits: Limits) {
@@ -157,13 +158,14 @@ class HeldResults {
   }
 
   /** @throws {PushError} `limit_exceeded`, which ends the session */
-  onReceive(message: unknown, calls: number, bytes: number): void {
+  onReceive(message: unknown, demand: Demand, bytes: number): void {
     if (!Array.isArray(message)) return;
     const [kind, id] = message as unknown[];
     if (kind === "release") this.#release(id as number);
     if (kind !== "push") return;
-    this.#held.set((this.#pushes += 1), { calls, bytes });
-    this.#calls += calls;
+    this.#held.set((this.#pushes += 1), { demand, bytes });
+    this.#calls += Math.max(1, demand.calls);
+    this.#references += demand.references;
     this.#bytes += bytes;
     const { sessionCalls, sessionBytes } = this.#limits;
     if (this.#calls > sessionCalls || this.#bytes > sessionBytes) {
@@ -171,6 +173,10 @@ class HeldResults {
         "limit_exceeded",
         `Expected at most ${sessionCalls} calls and ${sessionBytes} bytes that are not released`,
       );
+    }
+    if (this.#references > MAX_REFERENCES) {
+      const limit = `Expected at most ${MAX_REFERENCES} references to results at once`;
+      throw new PushError("limit_exceeded", limit);
     }
   }
 
@@ -183,9 +189,11 @@ class HeldResults {
   }
 
   #release(id: number): void {
-    const { calls, bytes } = this.#held.get(id) ?? { calls: 0, bytes: 0 };
-    this.#calls -= calls;
-    this.#bytes -= bytes;
+    const held = this.#held.get(id);
+    if (!held) return;
+    this.#calls -= Math.max(1, held.demand.calls);
+    this.#references -= held.demand.references;
+    this.#bytes -= held.bytes;
     this.#held.delete(id);
   }
 }

@@ -391,10 +391,12 @@ describe("pings", () => {
   });
 
   test("leave a peer alone that answers them", async () => {
-    const { socketUrl } = await startedLocal({ limits: { pingMs: 5, pongMs: 2_000 } });
+    const { socketUrl } = await startedLocal({ limits: { pingMs: 20, pongMs: 1_000 } });
     const client = await openFrames(socketUrl);
-    for (let pings = 0; pings < 20; pings += 1) {
-      await new Promise((resolve) => void client.socket.once("ping", resolve));
+    // Twice as long as one unanswered ping would be suffered.
+    for (let pings = 0; pings < 100; pings += 1) {
+      const ping = new Promise((resolve) => void client.socket.once("ping", resolve));
+      expect(await Promise.race([ping, client.closed])).not.toHaveProperty("code");
     }
     await roundTrip(client, 1);
   });
