@@ -25,6 +25,8 @@ export interface App {
   readonly fetch: Hono<{ Bindings: HttpBindings }>["fetch"];
   /** The largest WebSocket message, in bytes; a larger one closes with 1009. */
   readonly frameBytes: number;
+  /** `listen` tells it whether only this machine can reach it; an option given by hand wins. */
+  listensOn(address: { loopback: boolean }): void;
   /** Tells every client that the server stops, each when to come back: 0 to `graceMs` from now. */
   close(options?: { graceMs?: number; random?: () => number }): Promise<void>;
   stats(): ReturnType<Hub["stats"]> & ReturnType<RpcSessions["stats"]>;
@@ -42,6 +44,7 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
   const api = { metricsIntervalMs };
   const sessions = new RpcSessions(hub, api);
   const app = new Hono<{ Bindings: HttpBindings }>();
+  const rules = { ...options };
   let closing: (() => PushError) | undefined;
 
   app.onError((error, c) => errorAnswer(c, error, hub));
@@ -49,9 +52,9 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
   app.use((c: AppContext, next) => {
     if (closing) throw closing();
     const from = caller(c);
-    checkHost(from, options);
+    checkHost(from, rules);
     // Pages and their parts are for everybody; what is done and what is streamed is not.
-    if (!c.req.path.startsWith("/static/") && checkOrigin(from, options)) allowOrigin(c);
+    if (!c.req.path.startsWith("/static/") && checkOrigin(from, rules)) allowOrigin(c);
     return next();
   });
 
@@ -92,6 +95,9 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
   return {
     fetch: app.fetch,
     frameBytes: hub.limits.frameBytes,
+    listensOn: ({ loopback }) => {
+      rules.loopback ??= loopback;
+    },
     stats: () => ({ ...hub.stats(), ...sessions.stats() }),
     close: async ({ graceMs = 0, random = Math.random } = {}) => {
       closing ??= () =>

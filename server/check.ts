@@ -53,6 +53,10 @@ export function checkData(data: unknown, maxBytes: number): string {
   if (json === undefined) {
     throw new PushError("invalid_request", `Expected data that is JSON, got ${shown(data)}`);
   }
+  // Shorter text cannot be that deep.
+  if (json.length > 2 * MAX_DEPTH && depthOf(json) > MAX_DEPTH) {
+    throw new PushError("invalid_request", `Expected data of at most ${MAX_DEPTH} levels`);
+  }
   const bytes = Buffer.byteLength(json);
   if (bytes <= maxBytes) return json;
   throw new PushError("too_large", `Expected an event of at most ${maxBytes} bytes, got ${bytes}`);
@@ -65,6 +69,26 @@ export function checkOptions(options: unknown): Record<string, unknown> {
     return options as Record<string, unknown>;
   }
   throw new PushError("invalid_request", `Expected an options object, got ${shown(options)}`);
+}
+
+/** Cap'n Web cannot send more than 256, with the answer around the data. */
+const MAX_DEPTH = 128;
+
+/** How deep JSON text nests. */
+function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let index = 0; index < json.length; index += 1) {
+    const character = json[index];
+    if (inString) {
+      if (character === "\\") index += 1;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === "[" || character === "{") deepest = Math.max(deepest, (depth += 1));
+    else if (character === "]" || character === "}") depth -= 1;
+  }
+  return deepest;
 }
 
 /** A value as an error message may show it: short, and never a whole structure. */

@@ -145,6 +145,7 @@ export class Hub {
       after === undefined
         ? undefined
         : await this.#place(this.#leases.get(subscriptionId).topic, after);
+    this.#checkOpen(); // it may have been closed meanwhile
     const poll = { after: cursor, limit: checked, waitMs: wait, signal };
     return await this.#leases.poll(subscriptionId, poll);
   }
@@ -204,8 +205,9 @@ export class Hub {
     return andThen(this.#store.ends(topic), (ends) => placeIn(ends, cursor));
   }
 
-  #checkLimit(limit: unknown): number | undefined {
-    return checkWhole("limit", limit, { min: 1, max: this.limits.batchEvents });
+  #checkLimit(limit: unknown): number {
+    const max = this.limits.batchEvents;
+    return checkWhole("limit", limit, { min: 1, max }) ?? max;
   }
 
   #checkCapacity(capacity: unknown): number | undefined {

@@ -108,6 +108,7 @@ export class Leases {
     const held = new AbortController();
     const stop = () => held.abort();
     signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted) stop();
     lease.held = held;
     this.#held += 1;
     try {

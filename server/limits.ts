@@ -1,13 +1,14 @@
 /**
  * Every limit of the library: number, unit and reason, in one place. Flags override some of them
- * (config.ts), `new Hub(store, limits)` and `createApp(hub, limits)` all of them. Imports nothing.
+ * (config.ts); `new MemoryStore(…)` takes those of the log, `new Hub(store, { limits })` the others.
+ * Imports nothing.
  */
 export const DEFAULT_LIMITS = {
   // ── a topic's log
   historyEvents: 1024, // at 1 s a quarter of an hour
   historyBytes: 16 * 1024 * 1024, // per topic, whichever of the three is reached first
   historyAgeMs: Number.POSITIVE_INFINITY,
-  topics: 1_000, // topics × historyBytes is the most that histories can take
+  topics: 1_000, // × historyBytes of JSON text, which takes several times that when parsed
   eventBytes: 64 * 1024, // one event's data as JSON
 
   // ── a read

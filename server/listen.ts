@@ -31,6 +31,7 @@ export async function listen(
   app: App,
   { host = "localhost", port = 8000 }: ListenOptions = {},
 ): Promise<Listening> {
+  app.listensOn({ loopback: await isLoopback(host) });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: app.frameBytes });
   const servers: Server[] = [];
   const close = async ({ graceMs }: { graceMs: number }) => {
@@ -60,7 +61,7 @@ export async function listen(
 }
 
 /** Whether only this machine can reach a server that listens on `host`. */
-export async function isLoopback(host: string): Promise<boolean> {
+async function isLoopback(host: string): Promise<boolean> {
   const { address, family } = await lookup(host);
   return LOOPBACK.check(address, family === 6 ? "ipv6" : "ipv4");
 }
@@ -73,8 +74,8 @@ function open(app: App, sockets: WebSocketServer, host: string, port: number): P
   const server = createAdaptorServer({
     fetch: app.fetch,
     websocket: { server: sockets },
-    // Long streams and held polls are not cut; headers still have to come within a minute.
-    serverOptions: { requestTimeout: 0 },
+    // A request has to arrive within a minute; answers may take as long as they like.
+    serverOptions: { requestTimeout: 60_000 },
   }) as Server;
   server.timeout = 0;
   ignoreOtherUpgrades(server);

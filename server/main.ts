@@ -8,7 +8,7 @@ import { createApp } from "./app.ts";
 import { type Config, parseConfig, USAGE, UsageError } from "./config.ts";
 import { METRICS_TOPIC } from "./contract.ts";
 import { Hub } from "./hub.ts";
-import { isLoopback, type Listening, listen } from "./listen.ts";
+import { type Listening, listen } from "./listen.ts";
 import { startMetrics } from "./sources/metrics-source.ts";
 import { createSimulatedSampler } from "./sources/simulated-metrics.ts";
 import { createSystemSampler } from "./sources/system-metrics.ts";
@@ -31,7 +31,6 @@ async function serve(config: Config): Promise<void> {
   await hub.createTopic(METRICS_TOPIC);
   const app = createApp(hub, {
     allowOrigins: config.allowOrigins,
-    loopback: await isLoopback(config.host),
     metricsIntervalMs: config.metricsIntervalMs,
   });
   const { host, port } = config;

@@ -9,7 +9,7 @@ export interface OriginRules {
   /** Origins besides the server's own, like `https://example.com`. */
   allowOrigins?: readonly string[];
   /** Only reachable from this machine: then it answers to this machine's names only. */
-  loopback?: boolean;
+  loopback?: boolean | undefined;
 }
 
 export interface Caller {

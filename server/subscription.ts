@@ -30,13 +30,13 @@ export interface SubscriptionReadOptions {
   after?: Cursor | undefined;
   /** At most this many events. */
   limit?: number | undefined;
+  /** Once aborted, a wait ends and nothing is taken any more: the batch is empty, the cursor stays. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface NextOptions extends SubscriptionReadOptions {
   /** How long to wait for an event, in milliseconds; then the batch is empty. Default: for ever. */
   waitMs?: number | undefined;
-  /** Ends the waiting; the batch is then empty. */
-  signal?: AbortSignal | undefined;
 }
 
 export class Subscription {
@@ -97,10 +97,11 @@ export class Subscription {
       const again = () => this.read(options);
       return this.#reading.then(again, again);
     }
-    if (this.#closed) throw this.#closed;
-    const { after = this.#cursor, limit = DEFAULT_LIMITS.batchEvents } = options;
+    this.#checkOpen();
+    const { after = this.#cursor, limit = DEFAULT_LIMITS.batchEvents, signal } = options;
     const batch = andThen(this.#readFrom(after, limit), (result) =>
-      this.#take(result, after, limit),
+      // Nobody is there any more to take it: whoever reads next gets it.
+      signal?.aborted ? { events: [], cursor: this.cursor } : this.#take(result, after, limit),
     );
     if (!(batch instanceof Promise)) return batch;
     this.#reading = batch.finally(() => {
@@ -111,7 +112,7 @@ export class Subscription {
 
   /** The next batch that has an event or a gap; an empty one when the waiting ended before. */
   async next({ after, limit, waitMs, signal }: NextOptions = {}): Promise<Batch> {
-    const batch = await this.read({ after, limit });
+    const batch = await this.read({ after, limit, signal });
     if (!isEmpty(batch) || waitMs === 0 || signal?.aborted) return batch;
     return this.#wait(batch, limit, waitMs, signal);
   }
@@ -130,6 +131,7 @@ export class Subscription {
     waitMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Batch> {
+    this.#checkOpen(); // it may have been closed while the first read was under way
     let wake = () => {};
     let rung: boolean;
     let ended = false;
@@ -148,10 +150,10 @@ export class Subscription {
       for (;;) {
         rung = false;
         // Read after the bell was hung up, so that nothing slips in between.
-        const batch = await this.read({ limit });
+        const batch = await this.read({ limit, signal });
         if (!isEmpty(batch)) return batch;
         if (!rung && !ended) await new Promise<void>((resolve) => (wake = resolve));
-        if (this.#closed) throw this.#closed;
+        this.#checkOpen();
         // Without another read: a later poll may already have taken what came since.
         if (ended) return empty;
       }
@@ -161,6 +163,10 @@ export class Subscription {
       signal?.removeEventListener("abort", end);
       this.#waits.delete(end);
     }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw this.#closed;
   }
 
   #readFrom(after: Cursor, limit: number): MaybePromise<ReadResult> {

@@ -62,12 +62,12 @@ answer(async ({ kind }: HttpServerQuestion): Promise<Started | NodeJS.CpuUsage> 
     await hub.publish(METRICS_TOPIC, SAMPLE);
   }
   // As main.ts does it.
-  const app = server === "product" ? createApp(hub, { loopback: true }) : constantApp();
+  const app = server === "product" ? createApp(hub) : constantApp();
   const { port } = await listen(app as App, { host: "localhost", port: 0 });
   return { port, subscriptionId };
 });
 
-function constantApp(): Pick<App, "fetch" | "frameBytes"> {
+function constantApp(): Pick<App, "fetch" | "frameBytes" | "listensOn"> {
   const target = new ConstantApi(constantUpdates(samples === "sample" ? [SAMPLE] : []));
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.post("/api", async (c: Context<{ Bindings: HttpBindings }>) => {
@@ -75,5 +75,5 @@ function constantApp(): Pick<App, "fetch" | "frameBytes"> {
     await nodeHttpBatchRpcResponse(c.env.incoming, c.env.outgoing, target);
     return RESPONSE_ALREADY_SENT;
   });
-  return { fetch: app.fetch, frameBytes: DEFAULT_LIMITS.frameBytes };
+  return { fetch: app.fetch, frameBytes: DEFAULT_LIMITS.frameBytes, listensOn: () => {} };
 }

@@ -23,6 +23,7 @@ export function startMetrics({
 }: MetricsSourceOptions): () => void {
   let busy = false;
   let failing = false;
+  let stopped = false;
   const attempt = async (work: () => Promise<unknown>) => {
     busy = true;
     try {
@@ -39,7 +40,14 @@ export function startMetrics({
   void attempt(sample);
   const timer = setInterval(() => {
     // A host too busy to be sampled in time gets rarer samples, not a queue of them.
-    if (!busy) void attempt(async () => publish(await sample()));
+    if (busy) return;
+    void attempt(async () => {
+      const taken = await sample();
+      if (!stopped) await publish(taken);
+    });
   }, intervalMs);
-  return () => clearInterval(timer);
+  return () => {
+    stopped = true;
+    clearInterval(timer);
+  };
 }

@@ -66,6 +66,17 @@ describe("publish", () => {
     },
   );
 
+  test("takes data of n - 1 and n levels and refuses n + 1, and no neighbour is lost", async () => {
+    const hub = await open();
+    const deep = (levels: number) => JSON.parse("[".repeat(levels) + "]".repeat(levels)) as unknown;
+    for (const levels of [127, 128])
+      expect(await codeOf(() => hub.publish("t", deep(levels)))).toBe(undefined);
+    expect(await codeOf(() => hub.publish("t", deep(129)))).toBe("invalid_request");
+    // Brackets in text are text.
+    await hub.publish("t", `\\"${"[{".repeat(500)}`);
+    expect((await hub.read("t")).events.map(({ offset }) => offset)).toEqual([1, 2, 3]);
+  });
+
   test.each(["", "a\nb", "a\rb", "a\0b", "x".repeat(129)])(
     "refuses the event name %j",
     async (name) => {
@@ -176,6 +187,12 @@ describe("a polling subscription's window", () => {
     const { subscriptionId } = await hub.lease("t");
     expect(await codeOf(() => hub.poll(subscriptionId, { waitMs }))).toBe(code);
   });
+});
+
+test("a hub's own limit of a batch holds for reads that ask for none", async () => {
+  const hub = await open({ batchEvents: 2 });
+  for (let number = 1; number <= 5; number += 1) await hub.publish("t", number);
+  expect((await hub.read("t")).events).toHaveLength(2);
 });
 
 test("subscribing costs no event: nothing published before the first read is lost", async () => {

@@ -101,6 +101,13 @@ describe("a poll", () => {
     expect((await hub.poll(id)).events.map(({ offset }) => offset)).toEqual([1]);
   });
 
+  test("that was given up before it began is not held", async () => {
+    const { hub, lease } = await open();
+    const held = hub.poll(await lease(), { waitMs: 1_000 }, AbortSignal.abort());
+    expect((await held).events).toEqual([]);
+    expect(hub.stats().heldPolls).toBe(0);
+  });
+
   test("with `after` acknowledges: a lost answer is given again, an acknowledged one is not", async () => {
     const { hub, lease } = await open();
     const id = await lease();

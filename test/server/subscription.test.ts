@@ -131,6 +131,23 @@ describe.each(stores)("over %s", (_name, makeStore) => {
     expect(both).toEqual([1]);
   });
 
+  test("a wait that is ended while the store reads takes nothing", async () => {
+    const { store, epoch } = await open();
+    await store.append("t", { json: "0" });
+    const late: Store = {
+      ...bound(store),
+      read: async (...args) => {
+        const result = await store.read(...args);
+        stop.abort();
+        return result;
+      },
+    };
+    const stop = new AbortController();
+    const subscription = new Subscription(late, "t", { after: { epoch, offset: 0 } });
+    expect((await subscription.next({ signal: stop.signal })).events).toEqual([]);
+    expect(offsets(await subscription.next())).toEqual([1]);
+  });
+
   test("closing tells whoever waits and whoever reads later, once", async () => {
     let closed = 0;
     const { store, epoch } = await open();

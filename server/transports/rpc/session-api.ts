@@ -94,7 +94,8 @@ export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
   /** An idle topic gives an empty batch now and then, so that both ends notice a dead peer. */
   async #next(subscription: Subscription): Promise<Batch> {
     try {
-      const batch = await subscription.next({ waitMs: this.#hub.limits.heartbeatMs });
+      const { heartbeatMs: waitMs, batchEvents: limit } = this.#hub.limits;
+      const batch = await subscription.next({ waitMs, limit });
       await this.#turnToWrite();
       return batch;
     } catch (error) {
@@ -148,5 +149,7 @@ class Listening extends RpcTarget implements ListenHandle {
 }
 
 function isDisposable(value: unknown): value is Disposable {
-  return typeof value === "object" && value !== null && Symbol.dispose in value;
+  // A stub is a Proxy of a function.
+  const held = typeof value === "function" || (typeof value === "object" && value !== null);
+  return held && Symbol.dispose in value;
 }

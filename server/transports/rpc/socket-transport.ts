@@ -19,6 +19,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   readonly #budget: CallBudget;
   readonly #held: HeldResults;
   readonly #inbox: string[] = [];
+  #inboxBytes = 0;
   #failure: Error | undefined;
   #wakeReceiver: (() => void) | undefined;
   /** Readers of topics that have a batch and wait for their turn to write it. */
@@ -38,9 +39,16 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
 
   /** MUST NOT throw: the library would not know which call failed. @returns its size */
   send(message: unknown): number {
+    // When it has failed, only its last word still goes out.
+    if (this.#failure && (message as unknown[])[0] !== "abort") return 0;
     const text = JSON.stringify(message);
     this.#held.onSend(message, text.length);
     this.#socket.send(text, this.#onWritten);
+    // A map answers once for every element, so one message can ask for more than a client takes.
+    if (this.#socket.bufferedAmount > this.#limits.sessionBytes) {
+      const limit = `Expected the answers to be read: ${this.#limits.sessionBytes} bytes wait`;
+      this.fail(new PushError("limit_exceeded", limit));
+    }
     this.#endTurn();
     return text.length;
   }
@@ -55,7 +63,10 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
       if (this.#failure) throw this.#failure;
       const text = this.#hasRoom() ? this.#inbox.shift() : undefined;
       if (text !== undefined) return this.#take(text);
-      if (this.#inbox.length === 0 && this.#socket.isPaused) this.#socket.resume();
+      if (this.#inbox.length === 0) {
+        this.#inboxBytes = 0;
+        if (this.#socket.isPaused) this.#socket.resume();
+      }
       await new Promise<void>((resolve) => (this.#wakeReceiver = resolve));
     }
   }
@@ -113,8 +124,10 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
       this.fail(new PushError("unsupported_data", "Expected text frames, got a binary one"));
       return;
     }
+    const { inboxMessages, frameBytes } = this.#limits;
     this.#inbox.push((data as Buffer).toString());
-    if (this.#inbox.length >= this.#limits.inboxMessages) this.#socket.pause();
+    this.#inboxBytes += (data as Buffer).length;
+    if (this.#inbox.length >= inboxMessages || this.#inboxBytes >= frameBytes) this.#socket.pause();
     this.#wakeReceiver?.();
   }
 

@@ -3,6 +3,7 @@
  * process: it lives, prints nothing, and answers the next client.
  */
 import { readFile } from "node:fs/promises";
+import { request } from "node:http";
 import { describe, expect, test } from "vitest";
 import { openFrames } from "../../support/frames.ts";
 import { type ServerProcess, startedLocal, startedProcess } from "../../support/server.ts";
@@ -167,6 +168,32 @@ describe("one result is not copied without end", () => {
     expect((await peakMemory(server)) - before).toBeLessThan(64 * 1024 * 1024);
     await expectAlive(server);
   });
+});
+
+test("a map over very many events does not fill the socket of a client that never reads", async () => {
+  const server = await startedLocal({ limits: { sessionBytes: 500_000 } });
+  for (let event = 0; event < 300; event += 1) await server.hub.publish("topic", "x".repeat(100));
+  const { send, socket, closed } = await openFrames(server.socketUrl);
+  socket.pause();
+  const map = '["push",["remap",1,["events"],[["import",0]],[["pipeline",-1,["read"],["topic"]]]]]';
+  send(push("read", "topic"), map, '["pull",2]');
+  // Other requests are the clock: by then the server has made all the answers.
+  for (let trip = 0; trip < 200; trip += 1) await call(server.url, "topics");
+  socket.resume();
+  expect((await closed).code).toBe(1013);
+});
+
+test("a page of a foreign name that points to this machine is refused, also by a library's server", async () => {
+  const { url } = await startedLocal();
+  const { hostname, port } = new URL(url);
+  const { status } = await new Promise<{ status: number | undefined }>((resolve) => {
+    const headers = { Host: "evil.example", Origin: "http://evil.example" };
+    request({ hostname, port, path: "/api", headers }, (response) => {
+      response.resume();
+      resolve({ status: response.statusCode });
+    }).end();
+  });
+  expect(status).toBe(403);
 });
 
 /** The most that it ever had in memory, in bytes. */
