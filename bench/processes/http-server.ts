@@ -24,15 +24,12 @@ export interface Started {
 }
 
 /**
- * Exactly one sample for every poll: each acknowledges only what came before it, so it is given
- * again. Neither publishing, which in life all who poll share, nor a backlog's garbage is counted;
- * reading the cursor, which the other side has not got, is.
+ * Exactly one sample for every poll: whoever has everything is given the last one again. Neither
+ * publishing, which in life all who poll share, nor a backlog's garbage is counted.
  */
-class SameSampleHub extends Hub {
-  before = "";
-
-  override poll(...[id, , signal]: Parameters<Hub["poll"]>): ReturnType<Hub["poll"]> {
-    return super.poll(id, { after: this.before }, signal);
+class SameSampleStore extends MemoryStore {
+  override read(...[topic, { epoch, offset }, limits]: Parameters<MemoryStore["read"]>) {
+    return super.read(topic, { epoch, offset: offset - 1 }, limits);
   }
 }
 
@@ -50,17 +47,13 @@ class ConstantApi extends RpcTarget {
 }
 
 const [server, samples] = process.argv.slice(2) as [HttpServerKind, "sample" | "empty"];
-const store = new MemoryStore();
-const hub = samples === "sample" ? new SameSampleHub(store) : new Hub(store);
+const hub = new Hub(samples === "sample" ? new SameSampleStore() : new MemoryStore());
 
 answer(async ({ kind }: HttpServerQuestion): Promise<Started | NodeJS.CpuUsage> => {
   if (kind === "cpu") return process.cpuUsage();
   await hub.createTopic(METRICS_TOPIC);
-  const { subscriptionId, cursor } = await hub.lease(METRICS_TOPIC);
-  if (hub instanceof SameSampleHub) {
-    hub.before = cursor;
-    await hub.publish(METRICS_TOPIC, SAMPLE);
-  }
+  if (samples === "sample") await hub.publish(METRICS_TOPIC, SAMPLE);
+  const { subscriptionId } = await hub.lease(METRICS_TOPIC);
   // As main.ts does it.
   const app = server === "product" ? createApp(hub) : constantApp();
   const { port } = await listen(app as App, { host: "localhost", port: 0 });
