@@ -137,17 +137,21 @@ export class Hub {
    * @param signal ends the waiting when nobody is there any more to take the answer
    */
   async poll(subscriptionId: unknown, options?: unknown, signal?: AbortSignal): Promise<Batch> {
+    return this.pollNow(subscriptionId, options, signal);
+  }
+
+  /** The same for the hot path: at once when the store answers at once, and it may throw. */
+  pollNow(subscriptionId: unknown, options?: unknown, signal?: AbortSignal): MaybePromise<Batch> {
     this.#checkOpen();
     const { after, limit, waitMs } = checkOptions(options) as Record<keyof PollOptions, unknown>;
     const wait = checkWhole("waitMs", waitMs, { min: 0, max: this.limits.waitMs });
-    const checked = this.#checkLimit(limit);
-    const cursor =
-      after === undefined
-        ? undefined
-        : await this.#place(this.#leases.get(subscriptionId).topic, after);
-    this.#checkOpen(); // it may have been closed meanwhile
-    const poll = { after: cursor, limit: checked, waitMs: wait, signal };
-    return await this.#leases.poll(subscriptionId, poll);
+    const poll = { limit: this.#checkLimit(limit), waitMs: wait, signal };
+    if (after === undefined) return this.#leases.poll(subscriptionId, poll);
+    const { topic } = this.#leases.get(subscriptionId);
+    return andThen(this.#place(topic, after), (cursor) => {
+      this.#checkOpen(); // it may have been closed meanwhile
+      return this.#leases.poll(subscriptionId, { ...poll, after: cursor });
+    });
   }
 
   unsubscribe(subscriptionId: unknown): void {

@@ -18,7 +18,7 @@ import type {
 import { METRICS_TOPIC } from "../../contract.ts";
 import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
-import type { MaybePromise } from "../../maybe-promise.ts";
+import { andThen, type MaybePromise } from "../../maybe-promise.ts";
 import type { CallBudget } from "./messages.ts";
 
 export interface ApiOptions {
@@ -38,14 +38,17 @@ export class RpcApi extends RpcTarget implements Answering<PushApi> {
   // `#private`, because over RPC TypeScript's `private` is callable.
   readonly #hub: Hub;
   readonly #budget: CallBudget;
+  readonly #onHold: () => void;
   readonly #options: ApiOptions;
   /** Made for the first poll that is held: most batches hold none. */
   #ending: AbortController | undefined;
   #ended = false;
   #waits = 0;
 
-  constructor(hub: Hub, options: ApiOptions, budget: CallBudget) {
+  /** @param onHold called when a poll is about to be held: from then on the call lasts */
+  constructor(hub: Hub, options: ApiOptions, budget: CallBudget, onHold: () => void = () => {}) {
     super();
+    this.#onHold = onHold;
     this.#hub = hub;
     this.#budget = budget;
     this.#options = options;
@@ -64,20 +67,19 @@ export class RpcApi extends RpcTarget implements Answering<PushApi> {
   }
 
   pollMetricsUpdates(subscriptionId: unknown, options?: unknown): MaybePromise<MetricsUpdates> {
-    return guard(this.#hub, this.#budget, async () => {
+    return guard(this.#hub, this.#budget, () => {
       const subscription = this.#hub.leased(subscriptionId);
       if (subscription.topic !== METRICS_TOPIC) {
         throw new PushError("subscription_not_found", "subscription not found");
       }
-      const { events, cursor, gap } = await this.#poll(subscriptionId, options);
-      return {
+      return andThen(this.#poll(subscriptionId, options), ({ events, cursor, gap }) => ({
         subscriptionId: subscriptionId as string,
         updates: events.map(({ data }) => data as SystemMetrics),
         hasMore: subscription.behind > 0,
         timestamp: Math.floor(Date.now() / 1000),
         cursor,
         missed: gap ? gap.missed : 0,
-      };
+      }));
     });
   }
 
@@ -114,9 +116,9 @@ export class RpcApi extends RpcTarget implements Answering<PushApi> {
     this.#ending?.abort();
   }
 
-  #poll(subscriptionId: unknown, options: unknown): Promise<Batch> {
+  #poll(subscriptionId: unknown, options: unknown): MaybePromise<Batch> {
     const { waitMs } = checkOptions(options);
-    if (!waitMs) return this.#hub.poll(subscriptionId, options);
+    if (!waitMs) return this.#hub.pollNow(subscriptionId, options);
     return this.#hold(subscriptionId, options);
   }
 
@@ -126,6 +128,7 @@ export class RpcApi extends RpcTarget implements Answering<PushApi> {
     if (this.#waits >= max) {
       throw new PushError("limit_exceeded", `Expected at most ${max} polls at once`);
     }
+    this.#onHold();
     this.#ending ??= new AbortController();
     if (this.#ended) this.#ending.abort();
     this.#waits += 1;

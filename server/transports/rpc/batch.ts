@@ -21,7 +21,7 @@ export async function answerBatch(
   body: string,
   hub: Hub,
   options: ApiOptions,
-  client: Pick<Writable, "destroyed" | "once" | "off">,
+  client: Client,
 ): Promise<string> {
   const { batchMessages, batchMs, answerBytes } = hub.limits;
   const messages = parseBatch(body, batchMessages);
@@ -29,27 +29,19 @@ export async function answerBatch(
     await rehearse(parseBatch(body, batchMessages), batchMessages);
   }
 
-  const api = new RpcApi(hub, options, new CallBudget(batchMessages));
   const transport = new BatchTransport(messages, answerBytes);
-  const session = new RpcSession(transport, api, { onSendError: errorOnWire });
   const end = (reason: PushError) => {
     transport.fail(reason);
     session.getRemoteMain()[Symbol.dispose](); // drops what is still running, ends the drain
   };
   transport.onTooLarge = end;
-  const stopWatching = whenItLasts(() => {
-    const leave = () => end(new PushError("shutting_down", "the client has gone"));
-    const expire = () => {
-      end(new PushError("limit_exceeded", `Expected the batch to be done in ${batchMs} ms`));
-    };
-    if (client.destroyed) leave();
-    client.once("close", leave);
-    const timer = setTimeout(expire, batchMs);
-    return () => {
-      client.off("close", leave);
-      clearTimeout(timer);
-    };
+  // Nearly every batch is answered at once, and a timer and a listener would cost it as much as the
+  // poll that it came for. Only one with a held poll lasts.
+  let stopWatching: (() => void) | undefined;
+  const api = new RpcApi(hub, options, new CallBudget(batchMessages), () => {
+    stopWatching ??= watch(client, batchMs, end);
   });
+  const session = new RpcSession(transport, api, { onSendError: errorOnWire });
   try {
     await transport.received;
     await session.drain();
@@ -57,21 +49,25 @@ export async function answerBatch(
   } catch (error) {
     throw transport.failure ?? error;
   } finally {
-    stopWatching();
+    stopWatching?.();
     api[Symbol.dispose]();
   }
 }
 
-/**
- * Nearly every batch is answered within this turn of the event loop; a timer and a listener would
- * cost it as much as the poll that it came for.
- */
-function whenItLasts(watch: () => () => void): () => void {
-  let stop = () => {};
-  const turn = setImmediate(() => (stop = watch()));
+type Client = Pick<Writable, "destroyed" | "once" | "off">;
+
+/** Ends a batch when its client leaves, or when it takes longer than `ms`. */
+function watch(client: Client, ms: number, end: (reason: PushError) => void): () => void {
+  const leave = () => end(new PushError("shutting_down", "the client has gone"));
+  const expire = () => {
+    end(new PushError("limit_exceeded", `Expected the batch to be done in ${ms} ms`));
+  };
+  const timer = setTimeout(expire, ms);
+  client.once("close", leave);
+  if (client.destroyed) setImmediate(leave); // it was gone before
   return () => {
-    clearImmediate(turn);
-    stop();
+    clearTimeout(timer);
+    client.off("close", leave);
   };
 }
 
