@@ -156,6 +156,8 @@ describe.each(stores)("over %s", (_name, makeStore) => {
       onClose: () => (closed += 1),
     });
     const waiting = subscription.next();
+    // Until it sleeps: a slow store takes some turns to say that there is nothing.
+    for (let turns = 0; turns < 20; turns += 1) await new Promise((r) => setImmediate(r));
     const reason = new PushError("shutting_down", "the server is stopping");
     subscription.close(reason);
     subscription.close();
