@@ -13,10 +13,7 @@ const MAX_MAP_STEPS = 16;
 /** References to results in one batch, or in what a session has not released. */
 export const MAX_REFERENCES = 100;
 
-/**
- * The library ends at 256 levels, in which an array `[[…]]` is one and here two. This only bounds
- * the recursion below.
- */
+/** The library ends at 256 levels, of which some are two here. This only bounds the recursion. */
 const MAX_DEPTH = 600;
 
 /** No parameter of ours is one of these. */
@@ -81,17 +78,21 @@ function checkValue(value: unknown, demand: Demand, depth: number): void {
     return;
   }
   const [kind] = value as unknown[];
+  // `[[…]]` is a list, and a call's parameters are one too: what stands first in them is a value.
+  if (value.length === 1 && Array.isArray(kind)) return checkAll(kind, demand, depth);
   if (kind === "remap") refuse("Expected no map within a map or a value");
   if (typeof kind === "string" && REFUSED.has(kind)) refuse(`Expected no ${kind} of the client's`);
-  if (kind === "pipeline" || kind === "import") {
-    if (value.length === 4) demand.calls += 1;
-    else if (value[1] !== 0) demand.references += 1;
-    if (demand.references > MAX_REFERENCES) {
-      refuse(`Expected at most ${MAX_REFERENCES} references to results`);
-    }
+  if (kind !== "pipeline" && kind !== "import") return checkAll(value, demand, depth);
+  if (value.length === 4) demand.calls += 1;
+  else if (value[1] !== 0) demand.references += 1;
+  if (demand.references > MAX_REFERENCES) {
+    refuse(`Expected at most ${MAX_REFERENCES} references to results`);
   }
-  // Not only where the library would look: a new notation of its own must not slip through.
-  for (const item of value as unknown[]) checkValue(item, demand, depth + 1);
+  if (Array.isArray(value[3])) checkAll(value[3], demand, depth);
+}
+
+function checkAll(values: readonly unknown[], demand: Demand, depth: number): void {
+  for (const value of values) checkValue(value, demand, depth + 1);
 }
 
 function isId(value: unknown): boolean {

@@ -44,6 +44,18 @@ describe("a session", () => {
     await expect(api.poll("nope")).rejects.toMatchObject({ code: "subscription_not_found" });
   });
 
+  test.each(["promise", "request", "response", "blob", "remap", "pipeline", "import", "push"])(
+    "takes a topic named %s for a name, not for notation",
+    async (topic) => {
+      const { socketUrl, hub } = await startedLocal({ topics: [topic] });
+      const { api } = await openSocket(socketUrl);
+      await hub.publish(topic, 1);
+      expect((await api.read(topic)).events).toHaveLength(1);
+      const { subscriptionId } = await api.subscribe(topic, { after: "earliest" });
+      expect((await api.poll(subscriptionId)).events).toHaveLength(1);
+    },
+  );
+
   test("pipelines: one call takes the result of another before that has come", async () => {
     const { socketUrl, hub } = await startedLocal();
     await hub.publish("topic", "old");
