@@ -7,22 +7,37 @@ import { type HttpBindings, upgradeWebSocket } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { type Context, Hono } from "hono";
 import type { WebSocket } from "ws";
-import { readBody } from "./body.ts";
 import { ERRORS, PushError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
 import { type Caller, checkHost, checkOrigin, type OriginRules } from "./origin.ts";
+import { Publishing } from "./publishing.ts";
+import { topicRoutes } from "./topics.ts";
 import { answerBatch } from "./transports/rpc/batch.ts";
 import { RpcSessions } from "./transports/rpc/sessions.ts";
+import { readBody } from "./wire/body.ts";
+import { refuseMethod } from "./wire/method.ts";
+import { isUpgrade } from "./wire/upgrade.ts";
 
 export interface AppOptions extends OriginRules {
   /** Milliseconds between two samples of the system metrics. */
   metricsIntervalMs?: number;
+  /** What a client has to show to publish. Without one nobody may publish over the network. */
+  publishToken?: string | undefined;
   /** The folder of the built pages. */
   pages?: string;
+  /** Routes of your own, behind the same checks. What it returns is closed with the app. */
+  routes?: (router: Router) => Closable | void;
+}
+
+export type Router = Hono<{ Bindings: HttpBindings }>;
+
+export interface Closable {
+  /** Tells every client why; `reason` gives each another time to come back. */
+  close(reason: () => PushError): void;
 }
 
 export interface App {
-  readonly fetch: Hono<{ Bindings: HttpBindings }>["fetch"];
+  readonly fetch: Router["fetch"];
   /** The largest WebSocket message, in bytes; a larger one closes with 1009. */
   readonly frameBytes: number;
   /** `listen` tells it whether only this machine can reach it; an option given by hand wins. */
@@ -40,10 +55,11 @@ const CONTENT_SECURITY_POLICY = "default-src 'self'; frame-ancestors 'none'; bas
 type AppContext = Context<{ Bindings: HttpBindings }>;
 
 export function createApp(hub: Hub, options: AppOptions = {}): App {
-  const { metricsIntervalMs = 1_000, pages = PAGES } = options;
-  const api = { metricsIntervalMs };
+  const { metricsIntervalMs = 1_000, pages = PAGES, publishToken, routes } = options;
+  const publishing = new Publishing(hub, { token: publishToken });
+  const api = { metricsIntervalMs, publishing };
   const sessions = new RpcSessions(hub, api);
-  const app = new Hono<{ Bindings: HttpBindings }>();
+  const app: Router = new Hono();
   const rules = { ...options };
   let closing: (() => PushError) | undefined;
 
@@ -58,7 +74,8 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
     return next();
   });
 
-  app.options("/api", (c, next) => (caller(c).origin ? preflight(c, "POST") : next()));
+  app.options("*", (c, next) => (caller(c).origin ? preflight(c) : next()));
+
   app.get("/api", (c, next) => {
     if (!isUpgrade(c)) throw new PushError("upgrade_required", "Expected a WebSocket or a POST");
     sessions.checkRoom();
@@ -68,12 +85,13 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
     const body = await readBody(c.env.incoming, hub.limits.bodyBytes);
     return plain(c, await answerBatch(body, hub, api, c.env.outgoing), 200);
   });
-  app.all("/api", () => {
-    throw new PushError("method_not_allowed", "Expected POST, or GET with Upgrade: websocket");
-  });
+  app.all("/api", (c) => refuseMethod(c, "POST"));
   const openSocket = upgradeWebSocket(() => ({
     onOpen: (_event, { raw }) => sessions.open(raw as WebSocket),
   }));
+
+  app.route("/topics", topicRoutes(hub, publishing));
+  const more = routes?.(app);
 
   app.get("/", (c) => c.redirect("/static/serverpush/"));
   app.get("/static/:page", (c) => c.redirect(`${c.req.path}/`, 301));
@@ -108,6 +126,7 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
       // Streams and held polls are told in their own words first; then their sessions end.
       await new Promise((resolve) => setImmediate(resolve));
       sessions.close(closing);
+      more?.close(closing);
     },
   };
 }
@@ -118,19 +137,21 @@ function caller(c: AppContext): Caller {
   return { host, origin };
 }
 
-function isUpgrade(c: AppContext): boolean {
-  return c.req.header("Upgrade")?.toLowerCase() === "websocket";
-}
-
 /** The Fetch standard's CORS protocol: an allowed origin is named, never `*`. */
 function allowOrigin(c: AppContext): void {
-  c.header("Access-Control-Allow-Origin", c.req.header("Origin"));
-  c.header("Vary", "Origin");
+  // On Node's response, which streams are written to as well; a WebSocket has none.
+  const { outgoing } = c.env as Partial<HttpBindings>;
+  outgoing?.setHeader("Access-Control-Allow-Origin", c.req.header("Origin")!);
+  outgoing?.setHeader("Access-Control-Expose-Headers", "Cursor, Retry-After");
+  outgoing?.setHeader("Vary", "Origin");
 }
 
-function preflight(c: AppContext, methods: string): Response {
-  c.header("Access-Control-Allow-Methods", methods);
-  c.header("Access-Control-Allow-Headers", "Content-Type, Authorization");
+function preflight(c: AppContext): Response {
+  c.header("Access-Control-Allow-Methods", "GET, HEAD, POST");
+  c.header(
+    "Access-Control-Allow-Headers",
+    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+  );
   c.header("Access-Control-Max-Age", "600");
   return c.body(null, 204);
 }
@@ -145,9 +166,9 @@ function errorAnswer(c: AppContext, error: Error, hub: Hub): Response | Promise<
   const { code, message, retryAfterMs } = told;
   const { status } = ERRORS[code];
   if (retryAfterMs !== undefined) c.header("Retry-After", `${Math.ceil(retryAfterMs / 1000)}`);
-  if (code === "method_not_allowed") c.header("Allow", "POST");
+  if (code === "unauthorized") c.header("WWW-Authenticate", "Bearer");
   if (code === "upgrade_required") c.header("Upgrade", "websocket");
   // Cap'n Web's own errors are plain text; everything else is JSON.
   if (c.req.path === "/api") return plain(c, message, status);
-  return c.json({ error: { code, message } }, status as 400);
+  return c.json({ error: { code, message, retryAfterMs } }, status as 400);
 }

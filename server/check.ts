@@ -33,12 +33,16 @@ export function checkTopic(topic: unknown): string {
   );
 }
 
-/** An event's name is one line: SSE could not carry another (WHATWG HTML §9.2.5). */
+/**
+ * An event's name is one line: SSE could not carry another (WHATWG HTML §9.2.5). And it is not one
+ * of the two by which SSE itself tells a gap and its end.
+ */
 export function checkEventName(name: unknown): string {
-  if (typeof name === "string" && /^[^\r\n\0]{1,128}$/.test(name)) return name;
+  const right = typeof name === "string" && /^[^\r\n\0]{1,128}$/.test(name);
+  if (right && name !== "gap" && name !== "error") return name;
   throw new PushError(
     "invalid_request",
-    `Expected an event name of 1–128 characters on one line, got ${shown(name)}`,
+    `Expected an event name of 1–128 characters on one line, not "gap" or "error", got ${shown(name)}`,
   );
 }
 

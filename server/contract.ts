@@ -132,6 +132,28 @@ export interface PushApi {
   read(topic: string, options?: ReadOptions): Promise<Batch>;
   subscribe(topic: string, options?: SubscribeOptions): Promise<Subscribed>;
   poll(subscriptionId: string, options?: PollOptions): Promise<Batch>;
+  /** Whoever holds the publisher may publish: the object is the permission. */
+  authenticate(token: string): Promise<PublisherApi>;
+}
+
+/** What `authenticate` gives. */
+export interface PublisherApi {
+  /** Cap'n Web's mark of an object that is passed by reference. */
+  readonly __RPC_TARGET_BRAND: never;
+  /** Stored when it has answered. */
+  publish(topic: string, data: unknown, options?: PublishOptions): Promise<Published>;
+}
+
+export interface PublishOptions {
+  /** The event's name: 1–128 characters on one line, not `gap` or `error`. */
+  name?: string;
+  /** A repeat with the same key, of the same event, gets the first answer and publishes nothing. */
+  idempotencyKey?: string;
+}
+
+export interface Published {
+  /** The event's own place in its topic. */
+  readonly cursor: string;
 }
 
 /** What a WebSocket session at `/api` offers: all of the above, and the two that push. */
@@ -162,6 +184,7 @@ export type ErrorCode =
   | "invalid_cursor"
   | "protocol_error"
   | "unsupported_data"
+  | "unauthorized"
   | "forbidden"
   | "not_found"
   | "topic_not_found"
@@ -169,6 +192,7 @@ export type ErrorCode =
   | "method_not_allowed"
   | "too_large"
   | "upgrade_required"
+  | "idempotency_conflict"
   | "limit_exceeded"
   | "shutting_down"
   | "internal";

@@ -21,6 +21,7 @@ export const ERRORS: Readonly<Record<ErrorCode, Meaning>> = {
   invalid_cursor: { status: 400, close: 4400, retry: false },
   protocol_error: { status: 400, close: 1002, retry: false },
   unsupported_data: { status: 400, close: 1003, retry: false },
+  unauthorized: { status: 401, close: 4401, retry: false },
   forbidden: { status: 403, close: 4403, retry: false },
   not_found: { status: 404, close: 4404, retry: false },
   topic_not_found: { status: 404, close: 4404, retry: false },
@@ -28,6 +29,8 @@ export const ERRORS: Readonly<Record<ErrorCode, Meaning>> = {
   method_not_allowed: { status: 405, close: 4405, retry: false },
   too_large: { status: 413, close: 1009, retry: false },
   upgrade_required: { status: 426, close: 4426, retry: false },
+  // draft-ietf-httpapi-idempotency-key-header-07 §2.7
+  idempotency_conflict: { status: 422, close: 4422, retry: false },
   limit_exceeded: { status: 503, close: 1013, retry: true },
   shutting_down: { status: 503, close: 1012, retry: true },
   internal: { status: 500, close: 1011, retry: true },

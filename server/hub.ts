@@ -3,13 +3,14 @@
  * subscriptions, keeps the limits, counts what is open and closes all of it.
  */
 import { checkData, checkEventName, checkOptions, checkTopic, checkWhole } from "./check.ts";
-import type { After, Batch, PollOptions, Subscribed, TopicInfo } from "./contract.ts";
+import type { Batch, PollOptions, Subscribed, TopicInfo } from "./contract.ts";
 import { PushError } from "./errors.ts";
 import { Leases } from "./leases.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { andThen, type MaybePromise } from "./maybe-promise.ts";
-import { type Cursor, formatCursor, parseCursor } from "./store/cursor.ts";
-import type { LogEnds, Store } from "./store/store.ts";
+import { type Cursor, formatCursor } from "./store/cursor.ts";
+import { parsePlace, type PlaceOptions } from "./store/place.ts";
+import type { Store } from "./store/store.ts";
 import { Subscription } from "./subscription.ts";
 
 export interface HubOptions {
@@ -34,6 +35,8 @@ export interface HubStats {
   /** Events published through this hub. */
   published: number;
 }
+
+const RETRY_AFTER_MS = 5_000; // when there are too many readers
 
 export class Hub {
   readonly limits: Limits;
@@ -80,31 +83,42 @@ export class Hub {
     return this.#store.topics();
   }
 
-  /** One batch from any place, without a subscription. `options` are `ReadOptions`. */
+  /** One batch from any place, without a subscription. `options` are `ReadOptions`; or `last`. */
   async read(topic: unknown, options?: unknown): Promise<Batch> {
     this.#checkOpen();
-    const { after = "earliest", limit } = checkOptions(options);
+    const { after, last, limit } = checkOptions(options);
     const checked = this.#checkLimit(limit);
     const name = checkTopic(topic);
     const subscription = new Subscription(this.#store, name, {
-      after: await this.#place(name, after),
+      after: await this.#place(name, { after, last, otherwise: "earliest" }),
       batchBytes: this.limits.batchBytes,
     });
     return subscription.read({ limit: checked });
   }
 
   /**
-   * A subscription for one connection, which closes it. `options` are `SubscribeOptions`; without
-   * a capacity only the history bounds it.
+   * The checks of `subscribe` without opening anything, for a transport that has to answer before
+   * it can be read from: a WebSocket's handshake may still fail.
+   * @returns the cursor to subscribe with, so that nothing published meanwhile is lost
+   */
+  async admit(topic: unknown, options?: unknown): Promise<string> {
+    this.#checkOpen();
+    this.#checkReaders();
+    const place = await this.#place(checkTopic(topic), checkOptions(options));
+    return formatCursor(place);
+  }
+
+  /**
+   * A subscription for one connection, which closes it. `options` are `SubscribeOptions`, or how
+   * many events back it begins (`last`); without a capacity only the history bounds it.
    */
   async subscribe(topic: unknown, options?: unknown): Promise<Subscription> {
-    const { after = "latest", capacity } = checkOptions(options);
-    const subscription = await this.#open(topic, after, this.#checkCapacity(capacity), () =>
+    const { after, last, capacity } = checkOptions(options);
+    const from = { after, last };
+    const subscription = await this.#open(topic, from, this.#checkCapacity(capacity), () =>
       this.#readers.delete(subscription),
     );
-    if (this.#readers.size >= this.limits.readers) {
-      throw new PushError("limit_exceeded", `Expected at most ${this.limits.readers} readers`);
-    }
+    this.#checkReaders();
     this.#readers.add(subscription);
     return subscription;
   }
@@ -118,7 +132,7 @@ export class Hub {
     const { subscriptionCapacity, maxSubscriptionCapacity } = this.limits;
     const subscription = await this.#open(
       topic,
-      after,
+      { after },
       this.#checkCapacity(capacity) ??
         (after === "latest" ? subscriptionCapacity : maxSubscriptionCapacity),
     );
@@ -148,7 +162,7 @@ export class Hub {
     const poll = { limit: this.#checkLimit(limit), waitMs: wait, signal };
     if (after === undefined) return this.#leases.poll(subscriptionId, poll);
     const { topic } = this.#leases.get(subscriptionId);
-    return andThen(this.#place(topic, after), (cursor) => {
+    return andThen(this.#place(topic, { after }), (cursor) => {
       this.#checkOpen(); // it may have been closed meanwhile
       return this.#leases.poll(subscriptionId, { ...poll, after: cursor });
     });
@@ -185,14 +199,14 @@ export class Hub {
 
   async #open(
     topic: unknown,
-    after: unknown,
+    from: PlaceOptions,
     capacity: number | undefined,
     onClose?: () => void,
   ): Promise<Subscription> {
     this.#checkOpen();
     const name = checkTopic(topic);
     const { batchBytes } = this.limits;
-    const place = await this.#place(name, after);
+    const place = await this.#place(name, from);
     this.#checkOpen(); // it may have been closed meanwhile
     return new Subscription(this.#store, name, {
       after: place,
@@ -202,11 +216,17 @@ export class Hub {
     });
   }
 
-  /** "latest" becomes a real cursor now, so that nothing published before the first read is lost. */
-  #place(topic: string, after: unknown): MaybePromise<Cursor> {
-    const cursor =
-      after === "latest" || after === "earliest" ? (after as After) : parseCursor(after);
-    return andThen(this.#store.ends(topic), (ends) => placeIn(ends, cursor));
+  #place(topic: string, options: PlaceOptions): MaybePromise<Cursor> {
+    const place = parsePlace(options);
+    return andThen(this.#store.ends(topic), place);
+  }
+
+  #checkReaders(): void {
+    const max = this.limits.readers;
+    if (this.#readers.size < max) return;
+    throw new PushError("limit_exceeded", `Expected at most ${max} readers`, {
+      retryAfterMs: RETRY_AFTER_MS,
+    });
   }
 
   #checkLimit(limit: unknown): number {
@@ -218,17 +238,6 @@ export class Hub {
     const max = this.limits.maxSubscriptionCapacity;
     return checkWhole("capacity", capacity, { min: 1, max });
   }
-}
-
-function placeIn({ epoch, first, last }: LogEnds, after: After | Cursor): Cursor {
-  if (after === "latest") return { epoch, offset: last };
-  if (after === "earliest") return { epoch, offset: first - 1 };
-  const cursor = after as Cursor;
-  if (cursor.epoch !== epoch || cursor.offset <= last) return cursor;
-  throw new PushError(
-    "invalid_cursor",
-    `Expected an offset of at most ${last}, got ${cursor.offset}`,
-  );
 }
 
 function stopping(): PushError {

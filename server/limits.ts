@@ -29,6 +29,10 @@ export const DEFAULT_LIMITS = {
   answerBytes: 16 * 1024 * 1024, // what one batch may be answered
   batchMs: 65_000, // two full waits one after the other
 
+  // ── publishing over the network
+  idempotencyKeys: 10_000, // remembered, the newest; some 300 bytes each
+  idempotencyMs: 10 * 60_000, // how long; a publisher that retries gives up long before
+
   // ── a Cap'n Web session (WebSocket) at /api
   sessions: 10_000,
   frameBytes: 1024 * 1024,
@@ -40,6 +44,7 @@ export const DEFAULT_LIMITS = {
   inboxMessages: 128, // received, not yet taken up, before the server stops reading
 
   // ── time
+  reconnectMs: 5_000, // an EventSource comes back after 1/5 to 5/5 of this, so not all together
   heartbeatMs: 30_000, // proxies cut idle connections at 60 s (nginx proxy_read_timeout)
   pingMs: 54_000, // WebSocket ping; under the 60 s of proxies
   pongMs: 60_000, // a peer that has not answered a ping by then is dropped

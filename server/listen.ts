@@ -32,7 +32,11 @@ export async function listen(
   { host = "localhost", port = 8000 }: ListenOptions = {},
 ): Promise<Listening> {
   app.listensOn({ loopback: await isLoopback(host) });
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: app.frameBytes });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: app.frameBytes,
+    autoPong: false, // wire/ping.ts answers, with a bound
+  });
   const servers: Server[] = [];
   const close = async ({ graceMs }: { graceMs: number }) => {
     const timer = setTimeout(() => {

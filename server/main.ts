@@ -32,6 +32,7 @@ async function serve(config: Config): Promise<void> {
   const app = createApp(hub, {
     allowOrigins: config.allowOrigins,
     metricsIntervalMs: config.metricsIntervalMs,
+    publishToken: config.publishToken,
   });
   const { host, port } = config;
   const server = await listen(app, { host, port });

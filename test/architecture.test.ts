@@ -44,7 +44,9 @@ test("imports of the server go down only, also those of types", () => {
   const floors = [
     /^server\/(main|config|command-line|config-rules|index)\.ts$/,
     /^server\/(app|listen)\.ts$|^server\/sources\//,
-    /^server\/(transports\/|origin\.ts$|body\.ts$)/,
+    /^server\/(topics\.ts$|demos\/)/,
+    /^server\/transports\//,
+    /^server\/(wire\/|origin\.ts$|publishing\.ts$)/,
     /^server\/hub\.ts$/,
     /^server\/leases\.ts$/,
     /^server\/subscription\.ts$/,
@@ -85,7 +87,7 @@ test("only main knows the configuration, the sources and the concrete store", ()
 });
 
 test("only the outside of the server knows hono, ws and capnweb", () => {
-  const outside = /^server\/(transports\/|demos\/|app\.ts$|listen\.ts$|main\.ts$)/;
+  const outside = /^server\/(transports\/|wire\/|demos\/|commands\/|(topics|app|listen|main)\.ts$)/;
   const inside = imports.filter(
     ({ from, to }) =>
       from.startsWith("server/") &&

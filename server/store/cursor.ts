@@ -3,6 +3,7 @@
  * up to that offset has been taken. It is also SSE's `id:` and comes back as `Last-Event-ID`.
  */
 import { shown } from "../check.ts";
+import type { Batch } from "../contract.ts";
 import { PushError } from "../errors.ts";
 
 export interface Cursor {
@@ -26,4 +27,14 @@ export function parseCursor(text: unknown): Cursor {
 
 export function formatCursor({ epoch, offset }: Cursor): string {
   return `${epoch}.${offset}`;
+}
+
+/** The text of another place in the same epoch. */
+export function cursorAt(cursor: string, offset: number): string {
+  return cursor.slice(0, cursor.lastIndexOf(".") + 1) + String(offset);
+}
+
+/** The place where a batch begins, after its gap if it has one. */
+export function cursorBefore({ events, cursor }: Pick<Batch, "events" | "cursor">): string {
+  return events[0] ? cursorAt(cursor, events[0].offset - 1) : cursor;
 }

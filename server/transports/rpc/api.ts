@@ -9,6 +9,8 @@ import type {
   Batch,
   MetricsSubscribed,
   MetricsUpdates,
+  Published,
+  PublisherApi,
   PushApi,
   Subscribed,
   SystemMetrics,
@@ -19,9 +21,11 @@ import { METRICS_TOPIC } from "../../contract.ts";
 import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
 import { andThen, type MaybePromise } from "../../maybe-promise.ts";
+import type { Publishing } from "../../publishing.ts";
 import type { CallBudget } from "./messages.ts";
 
 export interface ApiOptions {
+  publishing: Publishing;
   /** Milliseconds between two samples of the system metrics. */
   metricsIntervalMs: number;
 }
@@ -110,6 +114,13 @@ export class RpcApi extends RpcTarget implements Answering<PushApi> {
     return guard(this.#hub, this.#budget, () => this.#poll(subscriptionId, options));
   }
 
+  authenticate(token: unknown): MaybePromise<PublisherApi> {
+    return guard(this.#hub, this.#budget, () => {
+      this.#options.publishing.authorize(token);
+      return new RpcPublisher(this.#hub, this.#budget, this.#options.publishing);
+    });
+  }
+
   /** The library calls it when the session has ended; the batch when its answer is out. */
   [Symbol.dispose](): void {
     this.#ended = true;
@@ -137,6 +148,24 @@ export class RpcApi extends RpcTarget implements Answering<PushApi> {
     } finally {
       this.#waits -= 1;
     }
+  }
+}
+
+/** Holding it is the permission: it is given to nobody without the token. */
+class RpcPublisher extends RpcTarget implements PublisherApi {
+  readonly #hub: Hub;
+  readonly #budget: CallBudget;
+  readonly #publishing: Publishing;
+
+  constructor(hub: Hub, budget: CallBudget, publishing: Publishing) {
+    super();
+    this.#hub = hub;
+    this.#budget = budget;
+    this.#publishing = publishing;
+  }
+
+  async publish(topic: unknown, data: unknown, options?: unknown): Promise<Published> {
+    return guard(this.#hub, this.#budget, () => this.#publishing.publish(topic, data, options));
   }
 }
 

@@ -6,6 +6,7 @@ import { RpcSession } from "capnweb";
 import type { WebSocket } from "ws";
 import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
+import { keepPinging } from "../../wire/ping.ts";
 import type { ApiOptions } from "./api.ts";
 import { errorOnWire } from "./errors-on-wire.ts";
 import { CallBudget } from "./messages.ts";
@@ -48,11 +49,8 @@ export class RpcSessions {
     const api = new RpcSessionApi(this.#hub, this.#options, { budget, turnToWrite });
     const rpc = new RpcSession(transport, api, { onSendError: errorOnWire });
     this.#sessions.set(socket, { transport, rpc });
-    const stopPinging = ping(socket, limits);
-    socket.once("close", () => {
-      stopPinging();
-      this.#sessions.delete(socket);
-    });
+    keepPinging(socket, limits);
+    socket.once("close", () => this.#sessions.delete(socket));
   }
 
   /** Tells each client that the server stops, and when to come back. */
@@ -70,24 +68,4 @@ export class RpcSessions {
     }
     return stats;
   }
-}
-
-/** Drops a peer that has not answered a ping in time. RFC 6455 §5.5.2. */
-function ping(
-  socket: WebSocket,
-  { pingMs, pongMs }: { pingMs: number; pongMs: number },
-): () => void {
-  let overdue: NodeJS.Timeout | undefined;
-  const timer = setInterval(() => {
-    socket.ping();
-    overdue ??= setTimeout(() => socket.terminate(), pongMs).unref();
-  }, pingMs).unref();
-  socket.on("pong", () => {
-    clearTimeout(overdue);
-    overdue = undefined;
-  });
-  return () => {
-    clearInterval(timer);
-    clearTimeout(overdue);
-  };
 }

@@ -8,6 +8,7 @@ import type { RawData, WebSocket } from "ws";
 import { ERRORS, PushError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { MaybePromise } from "../../maybe-promise.ts";
+import { cutReason } from "../../wire/close-reason.ts";
 import { type CallBudget, checkMessage, Demand, MAX_REFERENCES } from "./messages.ts";
 
 export class SocketTransport implements RpcTransportWithCustomEncoding {
@@ -75,7 +76,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   abort(reason: unknown): void {
     const { code, message } = reason instanceof PushError ? reason : UNREADABLE;
     this.fail(reason instanceof Error ? reason : UNREADABLE);
-    this.#socket.close(ERRORS[code].close, cut(message));
+    this.#socket.close(ERRORS[code].close, cutReason(message));
     this.#socket.resume(); // a paused socket would not see the peer's close frame
   }
 
@@ -212,10 +213,3 @@ class HeldResults {
 }
 
 const UNREADABLE = new PushError("protocol_error", "bad RPC message");
-
-/** A close frame's reason has at most 123 bytes (RFC 6455 §5.5). */
-function cut(reason: string): string {
-  let text = reason.slice(0, 123);
-  while (Buffer.byteLength(text) > 123) text = text.slice(0, -1);
-  return text;
-}

@@ -85,7 +85,7 @@ describe("a preflight", () => {
     expect(status).toBe(204);
     expect(text).toBe("");
     expect(headers["access-control-allow-origin"]).toBe(ALLOWED);
-    expect(headers["access-control-allow-methods"]).toBe("POST");
+    expect(headers["access-control-allow-methods"]).toBe("GET, HEAD, POST");
     expect(headers["access-control-allow-headers"]).toMatch(/\bContent-Type\b/);
     expect(headers.vary).toBe("Origin");
   });

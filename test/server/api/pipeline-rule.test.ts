@@ -10,6 +10,8 @@ import { newHttpBatchRpcResponse, newHttpBatchRpcSession } from "capnweb";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Subscribed } from "../../../server/contract.ts";
+import type { Hub } from "../../../server/hub.ts";
+import { Publishing } from "../../../server/publishing.ts";
 import { RpcApi } from "../../../server/transports/rpc/api.ts";
 import { CallBudget } from "../../../server/transports/rpc/messages.ts";
 import { answerBatch } from "../../../server/transports/rpc/batch.ts";
@@ -25,7 +27,7 @@ import { type LocalServer, startedLocal } from "../../support/server.ts";
 import { post, push } from "../../support/wire.ts";
 
 const PULL = '["pull",1]';
-const METRICS = { metricsIntervalMs: 1_000 };
+const options = (hub: Hub) => ({ metricsIntervalMs: 1_000, publishing: new Publishing(hub) });
 
 describe("the main object as id 1", () => {
   test.each([
@@ -178,14 +180,15 @@ async function serverWithHistory(): Promise<LocalServer> {
 }
 
 function ours({ hub }: LocalServer, body: string): Promise<string> {
-  return answerBatch(body, hub, METRICS, new PassThrough());
+  return answerBatch(body, hub, options(hub), new PassThrough());
 }
 
 async function theirs({ hub }: LocalServer, body: string): Promise<string> {
   const request = new Request("http://localhost/api", { method: "POST", body });
-  const options = { onSendError: errorOnWire };
   return (
-    await newHttpBatchRpcResponse(request, new RpcApi(hub, METRICS, new CallBudget(1_000)), options)
+    await newHttpBatchRpcResponse(request, new RpcApi(hub, options(hub), new CallBudget(1_000)), {
+      onSendError: errorOnWire,
+    })
   ).text();
 }
 

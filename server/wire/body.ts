@@ -1,7 +1,7 @@
 /** A request's body as text, bounded while it arrives. */
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
-import { PushError } from "./errors.ts";
+import { PushError } from "../errors.ts";
 
 /**
  * @throws {PushError} `too_large` as soon as more than `maxBytes` are announced or have come;

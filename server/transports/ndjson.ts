@@ -1,0 +1,62 @@
+/**
+ * A topic as lines of JSON, one event a line, for curl and shell pipes. Each line carries the cursor
+ * to go on from; the header `Cursor` says where the answer begins.
+ */
+import type { ServerResponse } from "node:http";
+import type { Batch } from "../contract.ts";
+import type { PushError } from "../errors.ts";
+import type { Hub } from "../hub.ts";
+import { cursorAt, cursorBefore } from "../store/cursor.ts";
+import { deliver, type Sink } from "../wire/delivery.ts";
+import { type HttpStream, openHttpStream } from "../wire/http-stream.ts";
+
+export const NDJSON = "application/x-ndjson";
+
+export interface NdjsonOptions {
+  topic: unknown;
+  after?: unknown;
+  last?: unknown;
+  /** At most this many events in one write. */
+  limit?: number | undefined;
+}
+
+/**
+ * Resolves when the response has begun.
+ * @throws {PushError} what `hub.subscribe` throws; then nothing has been sent
+ */
+export async function streamLines(
+  response: ServerResponse,
+  hub: Hub,
+  { topic, after, last, limit }: NdjsonOptions,
+): Promise<void> {
+  const subscription = await hub.subscribe(topic, { after, last });
+  const stream = openHttpStream(response, { "Content-Type": NDJSON, Cursor: subscription.cursor });
+  const { heartbeatMs } = hub.limits;
+  void deliver(subscription, lineSink(stream), { heartbeatMs, limit, onError: hub.onError });
+}
+
+function encodeBatch(batch: Batch): string {
+  let text = batch.gap ? line({ cursor: cursorBefore(batch), gap: batch.gap }) : "";
+  for (const event of batch.events) {
+    text += line({ cursor: cursorAt(batch.cursor, event.offset), ...event });
+  }
+  return text;
+}
+
+function lineSink(stream: HttpStream): Sink {
+  return {
+    room: () => stream.room(),
+    write: (batch) => stream.write(encodeBatch(batch)),
+    heartbeat: () => stream.write("\n"), // readers of NDJSON skip empty lines, jq too
+    end: (reason) => stream.end(lastLine(reason)),
+    onClose: (callback) => stream.onClose(callback),
+  };
+}
+
+function lastLine({ code, message, retryAfterMs }: PushError): string {
+  return line({ error: { code, message, retryAfterMs } });
+}
+
+function line(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}

@@ -1,0 +1,109 @@
+/**
+ * A topic as Server-Sent Events (WHATWG HTML §9.2). The id of each event is the reader's cursor, so
+ * an EventSource that comes back by itself goes on where it was.
+ */
+import type { ServerResponse } from "node:http";
+import type { Batch, Gap } from "../contract.ts";
+import { PushError } from "../errors.ts";
+import type { Hub } from "../hub.ts";
+import { cursorAt, cursorBefore, parseCursor } from "../store/cursor.ts";
+import type { Subscription } from "../subscription.ts";
+import { deliver, type Sink } from "../wire/delivery.ts";
+import { comment, EVENT_STREAM, eventBlock, type EventFormat } from "../wire/event-stream.ts";
+import { type HttpStream, openHttpStream } from "../wire/http-stream.ts";
+
+export interface SseOptions extends EventFormat {
+  topic: unknown;
+  after?: unknown;
+  last?: unknown;
+  /** At most this many events in one write. */
+  limit?: number | undefined;
+  /** The header of an EventSource that comes back; it wins over `after` and `last`. */
+  lastEventId?: string | undefined;
+  /**
+   * Default true. A stream of states, where each event replaces the one before, has nothing to go on
+   * with: it carries no ids and no gaps.
+   */
+  resumable?: boolean;
+}
+
+/**
+ * Resolves when the response has begun.
+ * @throws {PushError} what `hub.subscribe` throws; then nothing has been sent
+ */
+export async function streamEvents(
+  response: ServerResponse,
+  hub: Hub,
+  { topic, after, last, limit, lastEventId, resumable = true, colon }: SseOptions,
+): Promise<void> {
+  const { subscription, gap } = lastEventId
+    ? await resume(hub, topic, lastEventId)
+    : { subscription: await hub.subscribe(topic, { after, last }) };
+  const stream = openHttpStream(response, { "Content-Type": EVENT_STREAM });
+  const encode = resumable ? encodeBatch : (batch: Batch) => encodeStates(batch, colon);
+  if (resumable) stream.write(greeting(subscription.cursor, hub.limits.reconnectMs, gap));
+  void deliver(subscription, eventSink(stream, encode), {
+    heartbeatMs: hub.limits.heartbeatMs,
+    limit,
+    onError: hub.onError,
+  });
+}
+
+/** An EventSource cannot react to a 400, so one that is ahead of the log goes on at its end. */
+async function resume(
+  hub: Hub,
+  topic: unknown,
+  lastEventId: string,
+): Promise<{ subscription: Subscription; gap?: Gap }> {
+  parseCursor(lastEventId); // from here on an invalid cursor is one that the log has not reached
+  try {
+    return { subscription: await hub.subscribe(topic, { after: lastEventId }) };
+  } catch (error) {
+    if (!(error instanceof PushError && error.code === "invalid_cursor")) throw error;
+    // What it has seen is no longer in the log, and what else is missing nobody can know.
+    return { subscription: await hub.subscribe(topic), gap: { missed: null, reason: "epoch" } };
+  }
+}
+
+/**
+ * The reader's place, in a block that is no event: whoever is cut off before the first event goes on
+ * from here and loses none. Each gets another time to come back, so that they do not come together.
+ */
+function greeting(cursor: string, reconnectMs: number, gap: Gap | undefined): string {
+  const retry = Math.round((reconnectMs / 5) * (1 + 4 * Math.random()));
+  return eventBlock({ retry, id: cursor }) + (gap ? gapBlock(cursor, gap) : "");
+}
+
+function encodeBatch(batch: Batch): string {
+  let text = batch.gap ? gapBlock(cursorBefore(batch), batch.gap) : "";
+  for (const { offset, name, data } of batch.events) {
+    const id = cursorAt(batch.cursor, offset);
+    text += eventBlock({ id, event: name, data: JSON.stringify(data) });
+  }
+  return text;
+}
+
+function gapBlock(id: string, gap: Gap): string {
+  return eventBlock({ id, event: "gap", data: JSON.stringify(gap) });
+}
+
+function encodeStates({ events }: Batch, colon: EventFormat["colon"]): string {
+  return events
+    .map(({ name, data }) => eventBlock({ event: name, data: JSON.stringify(data) }, { colon }))
+    .join("");
+}
+
+function eventSink(stream: HttpStream, encode: (batch: Batch) => string): Sink {
+  return {
+    room: () => stream.room(),
+    write: (batch) => stream.write(encode(batch)),
+    heartbeat: () => stream.write(comment("heartbeat")),
+    end: (reason) => stream.end(lastBlock(reason)),
+    onClose: (callback) => stream.onClose(callback),
+  };
+}
+
+function lastBlock({ code, message, retryAfterMs }: PushError): string {
+  const data = JSON.stringify({ code, message, retryAfterMs });
+  return eventBlock({ retry: retryAfterMs, event: "error", data });
+}

@@ -1,0 +1,35 @@
+/**
+ * Pings and pongs of a WebSocket: whoever does not answer a ping in time is dropped, and whoever
+ * sends more pings than it reads pongs costs no memory. Needs a server with `autoPong: false`.
+ */
+import type { WebSocket } from "ws";
+
+/**
+ * RFC 6455 §5.5.2. Stops by itself when the socket closes.
+ * @param pingMs between two pings
+ * @param pongMs how long the answer may take
+ */
+export function keepPinging(
+  socket: WebSocket,
+  { pingMs, pongMs }: { pingMs: number; pongMs: number },
+): void {
+  let overdue: NodeJS.Timeout | undefined;
+  const timer = setInterval(() => {
+    socket.ping();
+    overdue ??= setTimeout(() => socket.terminate(), pongMs).unref();
+  }, pingMs).unref();
+  socket.on("pong", () => {
+    clearTimeout(overdue);
+    overdue = undefined;
+  });
+  // RFC 6455 §5.5.3: of several pings only the last needs an answer.
+  socket.on("ping", (data) => {
+    if (socket.bufferedAmount < PONG_BYTES) socket.pong(data);
+  });
+  socket.once("close", () => {
+    clearInterval(timer);
+    clearTimeout(overdue);
+  });
+}
+
+const PONG_BYTES = 1024 * 1024; // what may wait in the socket, batches and all
