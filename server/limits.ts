@@ -26,7 +26,7 @@ export const DEFAULT_LIMITS = {
   // ── an HTTP batch at /api
   bodyBytes: 1024 * 1024,
   batchMessages: 2_000, // lines; a call with its pull is two
-  answerBytes: 16 * 1024 * 1024, // what one batch may be answered
+  answerBytes: 16 * 1024 * 1024, // what one batch, or one value in a session, may be answered
   batchMs: 65_000, // two full waits one after the other
 
   // ── publishing over the network

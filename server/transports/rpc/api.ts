@@ -180,7 +180,7 @@ export function guard<T>(
   };
   try {
     budget.take();
-    const answer = call();
+    const answer = andThen(call(), (value) => budget.spend(value));
     return answer instanceof Promise ? answer.catch(tell) : answer;
   } catch (error) {
     return tell(error);

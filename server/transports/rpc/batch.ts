@@ -25,9 +25,8 @@ export async function answerBatch(
 ): Promise<string> {
   const { batchMessages, batchMs, answerBytes } = hub.limits;
   const messages = parseBatch(body, batchMessages);
-  if (!isPlainBatch(messages)) {
-    await rehearse(parseBatch(body, batchMessages), batchMessages);
-  }
+  const plain = isPlainBatch(messages);
+  if (!plain) await rehearse(parseBatch(body, batchMessages), batchMessages);
 
   const transport = new BatchTransport(messages, answerBytes);
   const end = (reason: PushError) => {
@@ -38,7 +37,9 @@ export async function answerBatch(
   // Nearly every batch is answered at once, and a timer and a listener would cost it as much as the
   // poll that it came for. Only one with a held poll lasts.
   let stopWatching: (() => void) | undefined;
-  const api = new RpcApi(hub, options, new CallBudget(batchMessages), () => {
+  const budget = new CallBudget({ maxCalls: batchMessages, maxBytes: answerBytes });
+  budget.renew({ measured: !plain });
+  const api = new RpcApi(hub, options, budget, () => {
     stopWatching ??= watch(client, batchMs, end);
   });
   const session = new RpcSession(transport, api, { onSendError: errorOnWire });
@@ -99,12 +100,13 @@ class BatchTransport implements RpcTransportWithCustomEncoding {
   }
 
   send(message: unknown): number {
+    if (this.failure) return 0; // the rest will not be read
     const line = JSON.stringify(message);
     const bytes = Buffer.byteLength(line);
     this.#bytes += bytes;
     if (this.#bytes <= this.#maxBytes) {
       this.#lines.push(line);
-    } else if (!this.failure) {
+    } else {
       const limit = `Expected an answer of at most ${this.#maxBytes} bytes`;
       this.onTooLarge(new PushError("limit_exceeded", limit));
     }

@@ -25,6 +25,11 @@ export class Demand {
   mapSteps = 0;
   /** To results of earlier calls, each of which the library copies whole. */
   references = 0;
+
+  /** Several answers may go out in one message. */
+  get joinsAnswers(): boolean {
+    return this.calls > 1 || this.mapSteps > 0;
+  }
 }
 
 /**
@@ -107,25 +112,44 @@ function refuse(message: string): never {
   throw new PushError("protocol_error", message);
 }
 
-/** How many calls may be made; a map makes as many as its array is long. */
+/**
+ * What the calls of one message, or of one batch, may cost. A map makes as many as its array is
+ * long; and calls within one value are all answered before the first byte of it is written.
+ */
 export class CallBudget {
-  readonly #max: number;
-  #left: number;
+  readonly #maxCalls: number;
+  readonly #maxBytes: number;
+  #calls = 0;
+  #bytes = 0;
+  #measured = false;
 
-  constructor(max: number) {
-    this.#max = max;
-    this.#left = max;
+  constructor({ maxCalls, maxBytes }: { maxCalls: number; maxBytes: number }) {
+    this.#maxCalls = maxCalls;
+    this.#maxBytes = maxBytes;
   }
 
-  renew(): void {
-    this.#left = this.#max;
+  /** @param measured answers that go out one by one are counted as they are written, at no cost */
+  renew({ measured }: { measured: boolean }): void {
+    this.#calls = 0;
+    this.#bytes = 0;
+    this.#measured = measured;
   }
 
   /** @throws {PushError} `limit_exceeded` */
   take(): void {
-    if (this.#left === 0) {
-      throw new PushError("limit_exceeded", `Expected at most ${this.#max} calls at once`);
+    if (this.#calls === this.#maxCalls) {
+      throw new PushError("limit_exceeded", `Expected at most ${this.#maxCalls} calls at once`);
     }
-    this.#left -= 1;
+    this.#calls += 1;
+  }
+
+  /** @throws {PushError} `limit_exceeded` */
+  spend<T>(answer: T): T {
+    if (!this.#measured) return answer;
+    // Once it is over the rest is not even measured.
+    if (this.#bytes <= this.#maxBytes) this.#bytes += JSON.stringify(answer).length;
+    if (this.#bytes <= this.#maxBytes) return answer;
+    const limit = `Expected answers of at most ${this.#maxBytes} bytes to the calls of one value`;
+    throw new PushError("limit_exceeded", limit);
   }
 }

@@ -43,7 +43,8 @@ export class RpcSessions {
 
   open(socket: WebSocket): void {
     const { limits } = this.#hub;
-    const budget = new CallBudget(limits.sessionCalls);
+    const { sessionCalls: maxCalls, answerBytes: maxBytes } = limits;
+    const budget = new CallBudget({ maxCalls, maxBytes });
     const transport = new SocketTransport(socket, limits, budget);
     const turnToWrite = () => transport.turnToWrite();
     const api = new RpcSessionApi(this.#hub, this.#options, { budget, turnToWrite });

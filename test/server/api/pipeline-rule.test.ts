@@ -186,9 +186,13 @@ function ours({ hub }: LocalServer, body: string): Promise<string> {
 async function theirs({ hub }: LocalServer, body: string): Promise<string> {
   const request = new Request("http://localhost/api", { method: "POST", body });
   return (
-    await newHttpBatchRpcResponse(request, new RpcApi(hub, options(hub), new CallBudget(1_000)), {
-      onSendError: errorOnWire,
-    })
+    await newHttpBatchRpcResponse(
+      request,
+      new RpcApi(hub, options(hub), new CallBudget({ maxCalls: 1_000, maxBytes: 1e9 })),
+      {
+        onSendError: errorOnWire,
+      },
+    )
   ).text();
 }
 

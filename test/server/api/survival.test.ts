@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { describe, expect, test } from "vitest";
+import { CallBudget } from "../../../server/transports/rpc/messages.ts";
 import { openFrames } from "../../support/frames.ts";
 import { type ServerProcess, startedLocal, startedProcess } from "../../support/server.ts";
 import { call, openTcp, post, push } from "../../support/wire.ts";
@@ -139,6 +140,34 @@ describe("one line makes no more calls than a batch may have", () => {
     await closed;
     await call(server.url, "read", "topic");
     expect(calls()).toBeLessThanOrEqual(20);
+  });
+});
+
+describe("the calls of one value are not answered without end", () => {
+  const reads = `["push",[[${Array(500).fill('["pipeline",0,["read"],["topic"]]').join()}]]]`;
+
+  test("in a session: beyond the limit they are refused, and the session goes on", async () => {
+    const server = await startedLocal({ limits: { answerBytes: 100_000 } });
+    for (let event = 0; event < 20; event += 1) await server.hub.publish("topic", "x".repeat(500));
+    const { send, next } = await openFrames(server.socketUrl);
+    send(reads, '["pull",1]');
+    const answers = [];
+    for (let answer = 0; answer <= 500; answer += 1) answers.push(JSON.stringify(await next()));
+    const told = "Expected answers of at most 100000 bytes to the calls of one value";
+    expect(answers.filter((text) => text.includes(told)).length).toBeGreaterThan(480);
+    send('["push",["pipeline",0,["topics"],[]]]', '["pull",2]');
+    expect(await next()).toMatchObject(["resolve", 2, [[{ topic: "topic" }]]]);
+  });
+
+  test("once over the limit, the rest is not even measured", () => {
+    const budget = new CallBudget({ maxCalls: 10, maxBytes: 5 });
+    budget.renew({ measured: true });
+    let measured = 0;
+    const answer = { toJSON: () => (measured += 1) && "123456" };
+    for (let call = 0; call < 3; call += 1) {
+      expect(() => budget.spend(answer)).toThrow("at most 5 bytes");
+    }
+    expect(measured).toBe(1);
   });
 });
 
