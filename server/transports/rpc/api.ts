@@ -179,8 +179,8 @@ export function guard<T>(
     throw errorToTell(hub, error);
   };
   try {
-    budget.take();
-    const answer = andThen(call(), (value) => budget.spend(value));
+    const allowance = budget.take();
+    const answer = allowance ? andThen(call(), (value) => allowance.spend(value)) : call();
     return answer instanceof Promise ? answer.catch(tell) : answer;
   } catch (error) {
     return tell(error);

@@ -38,7 +38,7 @@ export async function answerBatch(
   // poll that it came for. Only one with a held poll lasts.
   let stopWatching: (() => void) | undefined;
   const budget = new CallBudget({ maxCalls: batchMessages, maxBytes: answerBytes });
-  budget.renew({ measured: !plain });
+  budget.renew({ joined: !plain });
   const api = new RpcApi(hub, options, budget, () => {
     stopWatching ??= watch(client, batchMs, end);
   });

@@ -113,39 +113,51 @@ function refuse(message: string): never {
 }
 
 /**
- * What the calls of one message, or of one batch, may cost. A map makes as many as its array is
- * long; and calls within one value are all answered before the first byte of it is written.
+ * How many calls one message, or one batch, may make: a map makes as many as its array is long.
+ * And how long the answers may be that go out together.
  */
 export class CallBudget {
   readonly #maxCalls: number;
   readonly #maxBytes: number;
   #calls = 0;
-  #bytes = 0;
-  #measured = false;
+  #allowance: Allowance | undefined;
 
   constructor({ maxCalls, maxBytes }: { maxCalls: number; maxBytes: number }) {
     this.#maxCalls = maxCalls;
     this.#maxBytes = maxBytes;
   }
 
-  /** @param measured answers that go out one by one are counted as they are written, at no cost */
-  renew({ measured }: { measured: boolean }): void {
+  /** @param joined whether the answers go out together; others are counted as they are written */
+  renew({ joined }: { joined: boolean }): void {
     this.#calls = 0;
-    this.#bytes = 0;
-    this.#measured = measured;
+    this.#allowance = joined ? new Allowance(this.#maxBytes) : undefined;
   }
 
-  /** @throws {PushError} `limit_exceeded` */
-  take(): void {
+  /**
+   * Takes one call.
+   * @returns what its answer has to be measured by, if it has to
+   * @throws {PushError} `limit_exceeded`
+   */
+  take(): Allowance | undefined {
     if (this.#calls === this.#maxCalls) {
       throw new PushError("limit_exceeded", `Expected at most ${this.#maxCalls} calls at once`);
     }
     this.#calls += 1;
+    return this.#allowance;
+  }
+}
+
+/** The bytes that the answers to one message may have, all of them together. */
+export class Allowance {
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
   }
 
   /** @throws {PushError} `limit_exceeded` */
   spend<T>(answer: T): T {
-    if (!this.#measured) return answer;
     // Once it is over the rest is not even measured.
     if (this.#bytes <= this.#maxBytes) this.#bytes += JSON.stringify(answer).length;
     if (this.#bytes <= this.#maxBytes) return answer;

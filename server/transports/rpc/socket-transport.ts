@@ -142,7 +142,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
     const demand = new Demand();
     checkMessage(message, demand);
     this.#held.onReceive(message, demand, text.length);
-    this.#budget.renew({ measured: demand.joinsAnswers });
+    this.#budget.renew({ joined: demand.joinsAnswers });
     return message;
   }
 

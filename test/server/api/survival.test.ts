@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { describe, expect, test } from "vitest";
-import { CallBudget } from "../../../server/transports/rpc/messages.ts";
+import { Allowance } from "../../../server/transports/rpc/messages.ts";
 import { openFrames } from "../../support/frames.ts";
 import { type ServerProcess, startedLocal, startedProcess } from "../../support/server.ts";
 import { call, openTcp, post, push } from "../../support/wire.ts";
@@ -160,12 +160,11 @@ describe("the calls of one value are not answered without end", () => {
   });
 
   test("once over the limit, the rest is not even measured", () => {
-    const budget = new CallBudget({ maxCalls: 10, maxBytes: 5 });
-    budget.renew({ measured: true });
+    const allowance = new Allowance(5);
     let measured = 0;
     const answer = { toJSON: () => (measured += 1) && "123456" };
     for (let call = 0; call < 3; call += 1) {
-      expect(() => budget.spend(answer)).toThrow("at most 5 bytes");
+      expect(() => allowance.spend(answer)).toThrow("at most 5 bytes");
     }
     expect(measured).toBe(1);
   });
