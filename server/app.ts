@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type HttpBindings, upgradeWebSocket } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { type Context, Hono } from "hono";
+import { accepts } from "hono/accepts";
 import type { WebSocket } from "ws";
 import { ERRORS, PushError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
@@ -14,7 +15,9 @@ import { Publishing } from "./publishing.ts";
 import { topicRoutes } from "./topics.ts";
 import { answerBatch } from "./transports/rpc/batch.ts";
 import { RpcSessions } from "./transports/rpc/sessions.ts";
+import { farewell } from "./transports/sse.ts";
 import { readBody } from "./wire/body.ts";
+import { EVENT_STREAM } from "./wire/event-stream.ts";
 import { refuseMethod } from "./wire/method.ts";
 import { isUpgrade } from "./wire/upgrade.ts";
 
@@ -93,22 +96,20 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
   app.route("/topics", topicRoutes(hub, publishing));
   const more = routes?.(app);
 
-  app.get("/", (c) => c.redirect("/static/serverpush/"));
-  app.get("/static/:page", (c) => c.redirect(`${c.req.path}/`, 301));
-  app.get(
-    "/static/*",
-    serveStatic({
-      root: pages,
-      rewriteRequestPath: (path) => path.slice("/static".length),
-      onFound: (path, c) => {
-        c.header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
-        c.header("X-Content-Type-Options", "nosniff");
-        // Built names carry a hash of the content; the pages themselves do not.
-        const immutable = path.includes("/assets/");
-        c.header("Cache-Control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
-      },
-    }),
-  );
+  const files = serveStatic({
+    root: pages,
+    rewriteRequestPath: (path) => path.replace(/^\/static/, ""),
+    onFound: (path, c) => {
+      c.header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
+      c.header("X-Content-Type-Options", "nosniff");
+      // Built names carry a hash of the content; the pages themselves do not.
+      const immutable = path.includes("/assets/");
+      c.header("Cache-Control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
+    },
+  });
+  app.get("/", files);
+  app.get("/static/:page{[^./]+}", (c) => c.redirect(`${c.req.path}/`, 301));
+  app.get("/static/*", files);
 
   return {
     fetch: app.fetch,
@@ -160,6 +161,8 @@ function plain(c: AppContext, text: string, status: number): Response {
   return c.body(text, status as 200, { "Content-Type": "text/plain; charset=utf-8" });
 }
 
+const EVENTS = { header: "Accept", supports: [EVENT_STREAM], default: "" } as const;
+
 function errorAnswer(c: AppContext, error: Error, hub: Hub): Response | Promise<Response> {
   if (!(error instanceof PushError)) hub.onError(error, `${c.req.method} ${c.req.path}`);
   const told = error instanceof PushError ? error : new PushError("internal", "internal error");
@@ -168,6 +171,10 @@ function errorAnswer(c: AppContext, error: Error, hub: Hub): Response | Promise<
   if (retryAfterMs !== undefined) c.header("Retry-After", `${Math.ceil(retryAfterMs / 1000)}`);
   if (code === "unauthorized") c.header("WWW-Authenticate", "Bearer");
   if (code === "upgrade_required") c.header("Upgrade", "websocket");
+  // An EventSource gives up for good on any status but 200; told like this it comes back.
+  if (code === "shutting_down" && accepts(c, EVENTS) === EVENT_STREAM) {
+    return c.body(farewell(told), 200, { "Content-Type": EVENT_STREAM });
+  }
   // Cap'n Web's own errors are plain text; everything else is JSON.
   if (c.req.path === "/api") return plain(c, message, status);
   return c.json({ error: { code, message, retryAfterMs } }, status as 400);

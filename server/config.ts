@@ -130,8 +130,8 @@ const SETTINGS = {
     secret: true,
     ...bearerToken(),
     about: [
-      "Will let clients publish over the network; this version has no such call",
-      "yet. Better in the environment: other users can see a process's flags.",
+      "Lets clients that show it publish over the network; without it nobody may.",
+      "Better in the environment: other users can see a process's flags.",
     ],
   },
 } satisfies Record<keyof Config, Setting<unknown>>;

@@ -32,7 +32,7 @@ interface Asked {
 
 export function topicRoutes(hub: Hub, publishing: Publishing): Hono<{ Bindings: HttpBindings }> {
   const topics = new Hono<{ Bindings: HttpBindings }>();
-  topics.get("/", async (c) => c.json(await hub.topics()));
+  topics.get("/", async (c) => c.json(await hub.topics(), 200, NO_STORE));
   topics.all("/", (c) => refuseMethod(c, "GET, HEAD"));
   topics.get("/:topic", (c, next) => (isUpgrade(c) ? upgrade(c, next, hub) : read(c, hub)));
   topics.post("/:topic", (c) => publish(c, hub, publishing));
@@ -65,9 +65,10 @@ async function read(c: TopicContext, hub: Hub): Promise<Response> {
   }
   const waitMs = askedWait(c.req.query("wait"), hub.limits.waitMs);
   const batch = await answerPoll(c.env.outgoing, hub, { ...question, waitMs });
-  return c.json(batch, 200, { "Cache-Control": "no-store" });
+  return c.json(batch, 200, NO_STORE);
 }
 
+const NO_STORE = { "Cache-Control": "no-store" };
 const JSON_TYPE = "application/json";
 const TYPES = [JSON_TYPE, EVENT_STREAM, NDJSON];
 

@@ -49,6 +49,12 @@ export async function streamEvents(
   });
 }
 
+/** The last word of a stream: why it ends, and when to come back. */
+export function farewell({ code, message, retryAfterMs }: PushError): string {
+  const data = JSON.stringify({ code, message, retryAfterMs });
+  return eventBlock({ retry: retryAfterMs, event: "error", data });
+}
+
 /** An EventSource cannot react to a 400, so one that is ahead of the log goes on at its end. */
 async function resume(
   hub: Hub,
@@ -98,12 +104,7 @@ function eventSink(stream: HttpStream, encode: (batch: Batch) => string): Sink {
     room: () => stream.room(),
     write: (batch) => stream.write(encode(batch)),
     heartbeat: () => stream.write(comment("heartbeat")),
-    end: (reason) => stream.end(lastBlock(reason)),
+    end: (reason) => stream.end(farewell(reason)),
     onClose: (callback) => stream.onClose(callback),
   };
-}
-
-function lastBlock({ code, message, retryAfterMs }: PushError): string {
-  const data = JSON.stringify({ code, message, retryAfterMs });
-  return eventBlock({ retry: retryAfterMs, event: "error", data });
 }
