@@ -161,7 +161,7 @@ function plain(c: AppContext, text: string, status: number): Response {
   return c.body(text, status as 200, { "Content-Type": "text/plain; charset=utf-8" });
 }
 
-const EVENTS = { header: "Accept", supports: [EVENT_STREAM], default: "" };
+const EVENTS = { header: "Accept" as const, supports: [EVENT_STREAM], default: "" };
 
 function errorAnswer(c: AppContext, error: Error, hub: Hub): Response | Promise<Response> {
   if (!(error instanceof PushError)) hub.onError(error, `${c.req.method} ${c.req.path}`);
