@@ -30,9 +30,7 @@ export async function streamFrames(
   socket.on("message", () => sink.end(ONE_WAY));
   try {
     const subscription = await hub.subscribe(topic, { after });
-    const first = await subscription.read({ limit });
-    sink.write(first);
-    await deliver(subscription, sink, { heartbeatMs, limit, onError: hub.onError });
+    await deliver(subscription, sink, { heartbeatMs, limit, greets: true, onError: hub.onError });
   } catch (error) {
     // The log or the server has changed since the handshake.
     if (!(error instanceof PushError)) hub.onError(error, "topic socket");

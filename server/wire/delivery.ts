@@ -25,6 +25,8 @@ export interface DeliveryOptions {
   heartbeatMs: number;
   /** At most this many events in a batch. */
   limit?: number | undefined;
+  /** Whether the first batch goes out at once, even if it has nothing but a cursor. */
+  greets?: boolean;
   onError: OnError;
 }
 
@@ -32,7 +34,7 @@ export interface DeliveryOptions {
 export async function deliver(
   subscription: Subscription,
   sink: Sink,
-  { heartbeatMs, limit, onError }: DeliveryOptions,
+  { heartbeatMs, limit, greets = false, onError }: DeliveryOptions,
 ): Promise<void> {
   let left = false;
   sink.onClose(() => {
@@ -40,6 +42,7 @@ export async function deliver(
     subscription.close(); // wakes the loop
   });
   try {
+    if (greets) sink.write(await subscription.read({ limit }));
     for (;;) {
       await sink.room();
       const batch = await subscription.next({ waitMs: heartbeatMs, limit });
