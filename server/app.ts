@@ -86,7 +86,7 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
   });
   app.post("/api", async (c) => {
     const body = await readBody(c.env.incoming, hub.limits.bodyBytes);
-    return plain(c, await answerBatch(body, hub, api, c.env.outgoing), 200);
+    return plain(c, await answerBatch(body, hub, api, c.env.incoming), 200);
   });
   app.all("/api", (c) => refuseMethod(c, "POST"));
   const openSocket = upgradeWebSocket(() => ({

@@ -64,7 +64,7 @@ async function read(c: TopicContext, hub: Hub): Promise<Response> {
     return handOver(c, type, (response) => streamLines(response, hub, question));
   }
   const waitMs = askedWait(c.req.query("wait"), hub.limits.waitMs);
-  const batch = await answerPoll(c.env.outgoing, hub, { ...question, waitMs });
+  const batch = await answerPoll(c.env.incoming, hub, { ...question, waitMs });
   return c.json(batch, 200, NO_STORE);
 }
 

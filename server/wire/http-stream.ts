@@ -4,22 +4,29 @@
  */
 import type { ServerResponse } from "node:http";
 import type { MaybePromise } from "../maybe-promise.ts";
+import { onGone } from "./on-gone.ts";
 
 export class HttpStream {
   readonly #response: ServerResponse;
   #wake: (() => void) | undefined;
   #hasRoom = true;
+  #closed = false;
+  #onClose = () => {};
 
   /** Use `openHttpStream`, which sends the head. */
   constructor(response: ServerResponse) {
     this.#response = response;
     response.on("drain", () => this.#makeRoom());
-    response.on("close", () => this.#makeRoom());
+    const stopWatching = onGone(response.req, () => this.#close());
+    response.once("close", () => {
+      stopWatching();
+      this.#close();
+    });
   }
 
   /** The client has left, or `end()` was called. */
   get closed(): boolean {
-    return this.#response.destroyed || this.#response.writableEnded;
+    return this.#closed || this.#response.writableEnded;
   }
 
   /** The socket has taken what was written; otherwise wait for `room()`. */
@@ -37,14 +44,21 @@ export class HttpStream {
     return new Promise((resolve) => (this.#wake = resolve));
   }
 
-  /** Calls back once, when the client has left or everything has been sent. */
+  /** Calls back once, when the client has left or everything has been sent. One callback. */
   onClose(callback: () => void): void {
-    if (this.#response.destroyed) return callback();
-    this.#response.once("close", callback);
+    if (this.#closed) callback();
+    else this.#onClose = callback;
   }
 
   end(lastText = ""): void {
     if (!this.closed) this.#response.end(lastText);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#makeRoom();
+    this.#onClose();
   }
 
   #makeRoom(): void {

@@ -2,17 +2,17 @@
  * Cap'n Web over HTTP batch: `POST /api`, one JSON message a line, answered the same way. Nothing
  * runs before the whole body has arrived, was parsed and was found good.
  */
-import type { Writable } from "node:stream";
 import { RpcSession, type RpcTransportWithCustomEncoding } from "capnweb";
 import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
 import { type ApiOptions, RpcApi } from "./api.ts";
 import { isPlainBatch, parseBatch, rehearse } from "./batch-messages.ts";
 import { errorOnWire } from "./errors-on-wire.ts";
+import { onGone, type Requester } from "../../wire/on-gone.ts";
 import { CallBudget } from "./messages.ts";
 
 /**
- * @param client where the answer goes; closes when nobody is there any more to take it
+ * @param request whose client gets the answer; a held poll ends when it leaves
  * @returns the answer's lines, joined by newlines
  * @throws {PushError} `protocol_error`, `too_large`: nothing has run; `limit_exceeded`: the answer
  *   took too long or grew too large
@@ -21,7 +21,7 @@ export async function answerBatch(
   body: string,
   hub: Hub,
   options: ApiOptions,
-  client: Client,
+  request: Requester,
 ): Promise<string> {
   const { batchMessages, batchMs, answerBytes } = hub.limits;
   const messages = parseBatch(body, batchMessages);
@@ -40,7 +40,7 @@ export async function answerBatch(
   const budget = new CallBudget({ maxCalls: batchMessages, maxBytes: answerBytes });
   budget.renew({ joined: !plain });
   const api = new RpcApi(hub, options, budget, () => {
-    stopWatching ??= watch(client, batchMs, end);
+    stopWatching ??= watch(request, batchMs, end);
   });
   const session = new RpcSession(transport, api, { onSendError: errorOnWire });
   try {
@@ -55,20 +55,17 @@ export async function answerBatch(
   }
 }
 
-type Client = Pick<Writable, "destroyed" | "once" | "off">;
-
 /** Ends a batch when its client leaves, or when it takes longer than `ms`. */
-function watch(client: Client, ms: number, end: (reason: PushError) => void): () => void {
+function watch(request: Requester, ms: number, end: (reason: PushError) => void): () => void {
   const leave = () => end(new PushError("shutting_down", "the client has gone"));
   const expire = () => {
     end(new PushError("limit_exceeded", `Expected the batch to be done in ${ms} ms`));
   };
   const timer = setTimeout(expire, ms);
-  client.once("close", leave);
-  if (client.destroyed) setImmediate(leave); // it was gone before
+  const stopWatching = onGone(request, leave);
   return () => {
     clearTimeout(timer);
-    client.off("close", leave);
+    stopWatching();
   };
 }
 

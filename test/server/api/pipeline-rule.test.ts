@@ -180,7 +180,7 @@ async function serverWithHistory(): Promise<LocalServer> {
 }
 
 function ours({ hub }: LocalServer, body: string): Promise<string> {
-  return answerBatch(body, hub, options(hub), new PassThrough());
+  return answerBatch(body, hub, options(hub), { socket: new PassThrough() });
 }
 
 async function theirs({ hub }: LocalServer, body: string): Promise<string> {
