@@ -3,11 +3,9 @@
  * status or a refused handshake, never a 200 with a broken body.
  */
 import { fileURLToPath } from "node:url";
-import { type HttpBindings, upgradeWebSocket } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { type Context, Hono } from "hono";
 import { accepts } from "hono/accepts";
-import type { WebSocket } from "ws";
 import { ERRORS, PushError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
 import { type Caller, checkHost, checkOrigin, type OriginRules } from "./origin.ts";
@@ -18,8 +16,9 @@ import { RpcSessions } from "./transports/rpc/sessions.ts";
 import { farewell } from "./transports/sse.ts";
 import { readBody } from "./wire/body.ts";
 import { EVENT_STREAM } from "./wire/event-stream.ts";
+import { STREAM_HEADERS } from "./wire/http-stream.ts";
 import { refuseMethod } from "./wire/method.ts";
-import { isUpgrade } from "./wire/upgrade.ts";
+import { acceptSocket, type Bindings, isHandshake } from "./wire/upgrade.ts";
 
 export interface AppOptions extends OriginRules {
   /** Milliseconds between two samples of the system metrics. */
@@ -32,7 +31,7 @@ export interface AppOptions extends OriginRules {
   routes?: (router: Router) => Closable | void;
 }
 
-export type Router = Hono<{ Bindings: HttpBindings }>;
+export type Router = Hono<{ Bindings: Bindings }>;
 
 export interface Closable {
   /** Tells every client why; `reason` gives each another time to come back. */
@@ -55,7 +54,7 @@ const PAGES = fileURLToPath(new URL("../static", import.meta.url));
 /** The browser gets everything from here and from nowhere else. */
 const CONTENT_SECURITY_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-type AppContext = Context<{ Bindings: HttpBindings }>;
+type AppContext = Context<{ Bindings: Bindings }>;
 
 export function createApp(hub: Hub, options: AppOptions = {}): App {
   const { metricsIntervalMs = 1_000, pages = PAGES, publishToken, routes } = options;
@@ -69,29 +68,26 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
   app.onError((error, c) => errorAnswer(c, error, hub));
   app.notFound((c) => errorAnswer(c, new PushError("not_found", "not found"), hub));
   app.use((c: AppContext, next) => {
-    if (closing) throw closing();
     const from = caller(c);
     checkHost(from, rules);
     // Pages and their parts are for everybody; what is done and what is streamed is not.
     if (!c.req.path.startsWith("/static/") && checkOrigin(from, rules)) allowOrigin(c);
+    if (closing) throw closing();
     return next();
   });
 
   app.options("*", (c, next) => (caller(c).origin ? preflight(c) : next()));
 
-  app.get("/api", (c, next) => {
-    if (!isUpgrade(c)) throw new PushError("upgrade_required", "Expected a WebSocket or a POST");
+  app.get("/api", (c) => {
+    if (!isHandshake(c)) throw new PushError("upgrade_required", "Expected a WebSocket or a POST");
     sessions.checkRoom();
-    return openSocket(c, next);
+    return acceptSocket(c, (socket) => sessions.open(socket));
   });
   app.post("/api", async (c) => {
     const body = await readBody(c.env.incoming, hub.limits.bodyBytes);
     return plain(c, await answerBatch(body, hub, api, c.env.incoming), 200);
   });
   app.all("/api", (c) => refuseMethod(c, "POST"));
-  const openSocket = upgradeWebSocket(() => ({
-    onOpen: (_event, { raw }) => sessions.open(raw as WebSocket),
-  }));
 
   app.route("/topics", topicRoutes(hub, publishing));
   const more = routes?.(app);
@@ -141,7 +137,7 @@ function caller(c: AppContext): Caller {
 /** The Fetch standard's CORS protocol: an allowed origin is named, never `*`. */
 function allowOrigin(c: AppContext): void {
   // On Node's response, which streams are written to as well; a WebSocket has none.
-  const { outgoing } = c.env as Partial<HttpBindings>;
+  const { outgoing } = c.env as Partial<Bindings>;
   outgoing?.setHeader("Access-Control-Allow-Origin", c.req.header("Origin")!);
   outgoing?.setHeader("Access-Control-Expose-Headers", "Cursor, Retry-After");
   outgoing?.setHeader("Vary", "Origin");
@@ -173,7 +169,7 @@ function errorAnswer(c: AppContext, error: Error, hub: Hub): Response | Promise<
   if (code === "upgrade_required") c.header("Upgrade", "websocket");
   // An EventSource gives up for good on any status but 200; told like this it comes back.
   if (code === "shutting_down" && accepts(c, EVENTS) === EVENT_STREAM) {
-    return c.body(farewell(told), 200, { "Content-Type": EVENT_STREAM });
+    return c.body(farewell(told), 200, { ...STREAM_HEADERS, "Content-Type": EVENT_STREAM });
   }
   // Cap'n Web's own errors are plain text; everything else is JSON.
   if (c.req.path === "/api") return plain(c, message, status);

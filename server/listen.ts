@@ -2,13 +2,13 @@
  * Opens the ports and closes them again. `localhost` means both of its addresses, because a browser
  * may try ::1 first and `curl 127.0.0.1` never does.
  */
-import type { IncomingMessage, Server } from "node:http";
+import type { Server } from "node:http";
 import { lookup } from "node:dns/promises";
-import { type AddressInfo, BlockList } from "node:net";
-import type { Duplex } from "node:stream";
+import { type AddressInfo, BlockList, type Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { WebSocketServer } from "ws";
 import type { App } from "./app.ts";
+import { answerHandshakes } from "./handshake.ts";
 
 export interface ListenOptions {
   /** Default `localhost`: only this machine. */
@@ -38,20 +38,28 @@ export async function listen(
     autoPong: false, // wire/ping.ts answers, with a bound
   });
   const servers: Server[] = [];
+  const handshakes: ReadonlySet<Socket>[] = [];
+  const openServer = async (address: string, atPort: number) => {
+    const server = await open(app, address, atPort);
+    handshakes.push(answerHandshakes(server, app, sockets));
+    servers.push(server);
+    return server;
+  };
   const close = async ({ graceMs }: { graceMs: number }) => {
     const timer = setTimeout(() => {
       for (const server of servers) server.closeAllConnections();
-      for (const socket of sockets.clients) socket.terminate(); // upgraded ones are not among those
+      // Those that are upgraded, or about to be, are not among them.
+      for (const socket of sockets.clients) socket.terminate();
+      for (const pending of handshakes) for (const socket of pending) socket.destroy();
     }, graceMs);
     await Promise.all(servers.map(closeServer));
     clearTimeout(timer);
   };
-  const first = await open(app, sockets, host === "localhost" ? "127.0.0.1" : host, port);
-  servers.push(first);
+  const first = await openServer(host === "localhost" ? "127.0.0.1" : host, port);
   const { port: realPort } = first.address() as AddressInfo;
   if (host === "localhost") {
     try {
-      servers.push(await open(app, sockets, "::1", realPort));
+      await openServer("::1", realPort);
     } catch (error) {
       // A machine without IPv6 is fine. A port that another program has there is not: half of the
       // clients would reach that one.
@@ -74,15 +82,14 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8); // RFC 1122 §3.2.1.3
 LOOPBACK.addAddress("::1", "ipv6"); // RFC 4291 §2.5.3
 
-function open(app: App, sockets: WebSocketServer, host: string, port: number): Promise<Server> {
+function open(app: App, host: string, port: number): Promise<Server> {
   const server = createAdaptorServer({
     fetch: app.fetch,
-    websocket: { server: sockets },
+    hostname: "localhost", // of requests without Host, which HTTP/1.0 allows
     // A request has to arrive within a minute; answers may take as long as they like.
     serverOptions: { requestTimeout: 60_000 },
   }) as Server;
   server.timeout = 0;
-  ignoreOtherUpgrades(server);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {
@@ -91,31 +98,6 @@ function open(app: App, sockets: WebSocketServer, host: string, port: number): P
     });
   });
 }
-
-/**
- * The adapter leaves a request that asks to upgrade to anything else than a WebSocket without an
- * answer (`curl --http2` asks for h2c). A server may ignore the wish (RFC 9110 §7.8), but Node has
- * taken its parser off the socket by then: so the request goes in again, without the wish.
- */
-function ignoreOtherUpgrades(server: Server): void {
-  const [onWebSocket] = server.listeners("upgrade") as UpgradeListener[];
-  server.removeAllListeners("upgrade");
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (request.headers.upgrade?.toLowerCase() === "websocket") {
-      onWebSocket!.call(server, request, socket, head);
-      return;
-    }
-    const lines = [`${request.method} ${request.url} HTTP/1.1`];
-    for (let index = 0; index < request.rawHeaders.length; index += 2) {
-      const [name, value] = request.rawHeaders.slice(index, index + 2);
-      if (!/^(upgrade|connection|http2-settings)$/i.test(name!)) lines.push(`${name}: ${value}`);
-    }
-    socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]));
-    server.emit("connection", socket);
-  });
-}
-
-type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 function closeServer(server: Server): Promise<void> {
   if (!server.listening) return Promise.resolve();

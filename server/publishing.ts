@@ -3,7 +3,7 @@
  * `POST /topics/:topic` and the RPC call `authenticate` end here.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { checkData, checkOptions, shown } from "./check.ts";
+import { checkData, checkEventName, checkOptions, checkTopic, shown } from "./check.ts";
 import type { Published } from "./contract.ts";
 import { PushError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
@@ -50,14 +50,15 @@ export class Publishing {
    */
   async publish(topic: unknown, data: unknown, options?: unknown): Promise<Published> {
     const { name, idempotencyKey } = checkOptions(options);
+    const checked = checkTopic(topic);
     const publish = async () => ({
-      cursor: await this.#hub.publish(topic as string, data, { name: name as string }),
+      cursor: await this.#hub.publish(checked, data, { name: name as string }),
     });
     if (idempotencyKey === undefined) return publish();
 
-    const key = `${String(topic)} ${checkKey(idempotencyKey)}`;
-    const json = checkData(data, this.#hub.limits.eventBytes);
-    const fingerprint = hash(`${String(name)}\n${json}`);
+    const key = `${checked} ${checkKey(idempotencyKey)}`; // a topic has no space in it
+    const title = name === undefined ? "" : checkEventName(name); // and a name no line break
+    const fingerprint = hash(`${title}\n${checkData(data, this.#hub.limits.eventBytes)}`);
     this.#forget();
     const before = this.#remembered.get(key);
     if (before?.fingerprint === fingerprint) return before.answer;

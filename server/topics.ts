@@ -2,10 +2,8 @@
  * One URL per topic. How you ask decides how it is delivered: WebSocket by Upgrade, SSE and NDJSON
  * by Accept, else one batch as JSON. Whatever is wrong is said before any of them begins.
  */
-import { type HttpBindings, upgradeWebSocket } from "@hono/node-server";
-import { type Context, Hono, type Next } from "hono";
+import { type Context, Hono } from "hono";
 import { accepts } from "hono/accepts";
-import type { WebSocket } from "ws";
 import { checkWhole, shown } from "./check.ts";
 import { PushError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
@@ -16,11 +14,11 @@ import { streamEvents } from "./transports/sse.ts";
 import { streamFrames } from "./transports/websocket.ts";
 import { readBody } from "./wire/body.ts";
 import { handOver } from "./wire/hand-over.ts";
-import { isUpgrade } from "./wire/upgrade.ts";
+import { acceptSocket, type Bindings, isHandshake } from "./wire/upgrade.ts";
 import { refuseMethod } from "./wire/method.ts";
 import { EVENT_STREAM } from "./wire/event-stream.ts";
 
-type TopicContext = Context<{ Bindings: HttpBindings }, "/:topic">;
+type TopicContext = Context<{ Bindings: Bindings }, "/:topic">;
 
 /** What a reader asks for in the URL; numbers are checked, places are the hub's business. */
 interface Asked {
@@ -30,29 +28,26 @@ interface Asked {
   readonly limit: number | undefined;
 }
 
-export function topicRoutes(hub: Hub, publishing: Publishing): Hono<{ Bindings: HttpBindings }> {
-  const topics = new Hono<{ Bindings: HttpBindings }>();
+export function topicRoutes(hub: Hub, publishing: Publishing): Hono<{ Bindings: Bindings }> {
+  const topics = new Hono<{ Bindings: Bindings }>();
   topics.get("/", async (c) => c.json(await hub.topics(), 200, NO_STORE));
   topics.all("/", (c) => refuseMethod(c, "GET, HEAD"));
-  topics.get("/:topic", (c, next) => (isUpgrade(c) ? upgrade(c, next, hub) : read(c, hub)));
+  topics.get("/:topic", (c) => (isHandshake(c) ? accept(c, hub) : read(c, hub)));
   topics.post("/:topic", (c) => publish(c, hub, publishing));
   topics.all("/:topic", (c) => refuseMethod(c, "GET, HEAD, POST"));
   return topics;
 }
 
 /** Nothing is opened before the handshake, which may still fail. */
-async function upgrade(c: TopicContext, next: Next, hub: Hub): Promise<Response | void> {
+async function accept(c: TopicContext, hub: Hub): Promise<Response> {
   const { topic, limit, ...from } = asked(c, hub);
   const after = await hub.admit(topic, from);
-  const open = upgradeWebSocket(() => ({
-    onOpen: (_event, { raw }) => void streamFrames(raw as WebSocket, hub, { topic, after, limit }),
-  }));
-  return open(c, next);
+  return acceptSocket(c, (socket) => void streamFrames(socket, hub, { topic, after, limit }));
 }
 
 async function read(c: TopicContext, hub: Hub): Promise<Response> {
   const question = asked(c, hub);
-  if (c.req.method === "HEAD") await hub.admit(question.topic, question);
+  if (c.req.method === "HEAD") c.header("Cursor", await hub.admit(question.topic, question));
   const type = accepts(c, { header: "Accept", supports: TYPES, default: JSON_TYPE });
   if (type === EVENT_STREAM) {
     const lastEventId = c.req.header("Last-Event-ID");

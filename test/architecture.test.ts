@@ -43,7 +43,7 @@ test("imports of the server go down only, also those of types", () => {
   // Each floor may use the floors below it and its own.
   const floors = [
     /^server\/(main|config|command-line|config-rules|index)\.ts$/,
-    /^server\/(app|listen)\.ts$|^server\/sources\//,
+    /^server\/(app|listen|handshake)\.ts$|^server\/sources\//,
     /^server\/(topics\.ts$|demos\/)/,
     /^server\/transports\//,
     /^server\/(wire\/|origin\.ts$|publishing\.ts$)/,
@@ -87,7 +87,7 @@ test("only main knows the configuration, the sources and the concrete store", ()
 });
 
 test("only the outside of the server knows hono, ws and capnweb", () => {
-  const outside = /^server\/(transports\/|wire\/|demos\/|commands\/|(topics|app|listen|main)\.ts$)/;
+  const outside = /^server\/(transports\/|wire\/|demos\/|commands\/|(topics|app|listen|handshake|main)\.ts$)/;
   const inside = imports.filter(
     ({ from, to }) =>
       from.startsWith("server/") &&

@@ -44,10 +44,14 @@ export class HttpStream {
     return new Promise((resolve) => (this.#wake = resolve));
   }
 
-  /** Calls back once, when the client has left or everything has been sent. One callback. */
+  /** Calls back once, when the client has left or everything has been sent. */
   onClose(callback: () => void): void {
-    if (this.#closed) callback();
-    else this.#onClose = callback;
+    if (this.#closed) return callback();
+    const others = this.#onClose;
+    this.#onClose = () => {
+      others();
+      callback();
+    };
   }
 
   end(lastText = ""): void {
@@ -68,16 +72,17 @@ export class HttpStream {
   }
 }
 
+export const STREAM_HEADERS = {
+  "Cache-Control": "no-store",
+  "X-Accel-Buffering": "no", // nginx would hold events back until its buffer is full
+} as const;
+
 /** Status and headers are on the wire at once, before there is anything to say. */
 export function openHttpStream(
   response: ServerResponse,
   headers: Readonly<Record<string, string>>,
 ): HttpStream {
-  response.writeHead(200, {
-    "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no", // nginx would hold events back until its buffer is full
-    ...headers,
-  });
+  response.writeHead(200, { ...STREAM_HEADERS, ...headers });
   response.flushHeaders();
   return new HttpStream(response);
 }

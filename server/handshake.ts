@@ -1,0 +1,97 @@
+/**
+ * Requests that ask to upgrade. A WebSocket's handshake runs through the app's routes: one of them
+ * accepts it, or their answer goes out as it is, status, headers and body.
+ */
+import { type IncomingMessage, type Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { WebSocket, WebSocketServer } from "ws";
+import type { App } from "./app.ts";
+import type { Bindings } from "./wire/upgrade.ts";
+
+/** @returns the connections whose handshake is under way: nobody else closes them */
+export function answerHandshakes(
+  server: Server,
+  app: Pick<App, "fetch">,
+  sockets: WebSocketServer,
+): ReadonlySet<Socket> {
+  const pending = new Set<Socket>();
+  server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    if (!isWebSocket(request)) return ignoreUpgrade(server, request, socket, head);
+    pending.add(socket);
+    socket.once("close", () => pending.delete(socket));
+    socket.on("error", ignore); // `close` follows
+    void decide(app, request).then(({ open, response }) => {
+      if (socket.destroyed) return;
+      if (!open) return refuse(request, socket, response);
+      pending.delete(socket);
+      socket.off("error", ignore);
+      sockets.handleUpgrade(request, socket, head, open);
+    });
+  });
+  return pending;
+}
+
+interface Decision {
+  readonly open: ((socket: WebSocket) => void) | undefined;
+  readonly response: Response;
+}
+
+/** Never rejects. */
+async function decide(app: Pick<App, "fetch">, incoming: IncomingMessage): Promise<Decision> {
+  let open: Decision["open"];
+  const accept: Bindings["accept"] = (callback) => {
+    open = callback;
+    return new Response();
+  };
+  try {
+    const response = await app.fetch(requestOf(incoming), { incoming, accept });
+    return { open, response };
+  } catch {
+    // The app answers its own errors; this is an address or a header that is none.
+    return { open: undefined, response: new Response("Bad Request", { status: 400 }) };
+  }
+}
+
+function requestOf({ url, headers }: IncomingMessage): Request {
+  const sent = new Headers();
+  for (const [name, values] of Object.entries(headers)) {
+    for (const value of [values ?? []].flat()) sent.append(name, value);
+  }
+  return new Request(new URL(url!, `http://${headers.host ?? "localhost"}`), { headers: sent });
+}
+
+async function refuse(request: IncomingMessage, socket: Socket, response: Response): Promise<void> {
+  const body = Buffer.from(await response.arrayBuffer());
+  if (socket.destroyed) return;
+  const answer = new ServerResponse(request);
+  answer.shouldKeepAlive = false; // Node has taken its parser off this socket
+  answer.assignSocket(socket);
+  answer.once("finish", () => socket.destroySoon());
+  answer.writeHead(response.status, Object.fromEntries(response.headers));
+  answer.end(body);
+}
+
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  return method === "GET" && headers.upgrade?.toLowerCase() === "websocket";
+}
+
+/**
+ * A server may ignore the wish to upgrade (RFC 9110 §7.8; `curl --http2` asks for h2c), but Node has
+ * taken its parser off the socket by then: so the request goes in again, without the wish.
+ */
+function ignoreUpgrade(
+  server: Server,
+  { method, url, rawHeaders }: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+): void {
+  const lines = [`${method} ${url} HTTP/1.1`];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name, value] = rawHeaders.slice(index, index + 2);
+    if (!/^(upgrade|connection|http2-settings)$/i.test(name!)) lines.push(`${name}: ${value}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]));
+  server.emit("connection", socket);
+}
+
+function ignore(): void {}
