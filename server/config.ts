@@ -211,6 +211,9 @@ function helpText(): string {
 it missed, over Cap'n Web RPC. Serves live system metrics.
 
 Usage: capnweb-push [serve] [flags]
+       capnweb-push tail URL [flags]   print the events of a topic
+       capnweb-push load --url URL     subscribe many times, check and measure
+Each has its own --help.
 
 ${helpRow("Flag", "Environment", "Default", "Range")}
 ${settings.join("\n")}

@@ -2,7 +2,7 @@
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { onTestFinished } from "vitest";
 
-/** The machine's own Chromium (test/support/chromium.ts finds it), quiet and without a sandbox. */
+/** The machine's own Chromium (test/support/tools.ts finds it), quiet and without a sandbox. */
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env["CHROME_PATH"],

@@ -13,6 +13,8 @@ export interface PublishingServer {
   /** Bytes in use after a garbage collection. */
   memory(): Promise<number>;
   stats(): Promise<ReturnType<App["stats"]>>;
+  /** What it has printed as errors, and Node's warnings. */
+  complaints(): string;
 }
 
 export async function startPublishingServer(options: {
@@ -21,7 +23,10 @@ export async function startPublishingServer(options: {
 }): Promise<PublishingServer> {
   const child = fork("test/fixtures/publishing-server.mjs", [JSON.stringify(options)], {
     execArgv: ["--expose-gc"],
+    stdio: ["ignore", "inherit", "pipe", "ipc"],
   });
+  let complaints = "";
+  child.stderr!.on("data", (text: Buffer) => (complaints += text.toString()));
   onTestFinished(async () => {
     const exit = once(child, "exit");
     child.kill("SIGKILL");
@@ -43,5 +48,6 @@ export async function startPublishingServer(options: {
     publish: (commandOptions) => call("publish", commandOptions),
     memory: () => call("memory"),
     stats: () => call("stats"),
+    complaints: () => complaints,
   };
 }

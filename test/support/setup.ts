@@ -1,6 +1,7 @@
 /** Once before all tests: what they need beyond npm is there, or one clear line says what to do. */
-import { findOrInstallChromium } from "./chromium.ts";
+import { findOrInstall } from "./find-or-install.ts";
+import { TOOLS } from "./tools.ts";
 
 export async function setup(): Promise<void> {
-  process.env["CHROME_PATH"] = await findOrInstallChromium();
+  Object.assign(process.env, await findOrInstall(TOOLS));
 }
