@@ -38,7 +38,7 @@ export function checkTopic(topic: unknown): string {
  * of the two by which SSE itself tells a gap and its end.
  */
 export function checkEventName(name: unknown): string {
-  const right = typeof name === "string" && /^[^\r\n\0]{1,128}$/.test(name);
+  const right = typeof name === "string" && /^[^\r\n\0\p{Surrogate}]{1,128}$/u.test(name);
   if (right && name !== "gap" && name !== "error") return name;
   throw new PushError(
     "invalid_request",

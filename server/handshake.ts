@@ -57,7 +57,9 @@ function requestOf({ url, headers }: IncomingMessage): Request {
   for (const [name, values] of Object.entries(headers)) {
     for (const value of [values ?? []].flat()) sent.append(name, value);
   }
-  return new Request(new URL(url!, `http://${headers.host ?? "localhost"}`), { headers: sent });
+  // As it came: `//x/y` is a path. A proxy may send the absolute form (RFC 9112 §3.2.2).
+  const address = url!.startsWith("/") ? `http://${headers.host ?? "localhost"}${url}` : url!;
+  return new Request(address, { headers: sent });
 }
 
 async function refuse(request: IncomingMessage, socket: Socket, response: Response): Promise<void> {

@@ -25,10 +25,12 @@ export function eventBlock(
   { colon = ": " }: EventFormat = {},
 ): string {
   let block = "";
-  if (retry !== undefined) block += `retry${colon}${retry}\n`;
-  if (id !== undefined) block += `id${colon}${id}\n`;
-  if (event !== undefined) block += `event${colon}${event}\n`;
-  if (data !== undefined) block += dataLines(data, colon);
+  if (retry !== undefined) block += field("retry", String(retry), colon);
+  if (id !== undefined) block += field("id", id, colon);
+  if (event !== undefined) block += field("event", event, colon);
+  // JSON has no line breaks in it, and nearly all data is JSON.
+  if (data !== undefined && !LINE_BREAK.test(data)) block += field("data", data, colon);
+  else for (const line of data?.split(LINE_BREAK) ?? []) block += field("data", line, colon);
   return `${block}\n`;
 }
 
@@ -37,13 +39,9 @@ export function comment(text: string): string {
   return `: ${text}\n\n`;
 }
 
-function dataLines(data: string, colon: string): string {
-  // JSON has no line breaks in it, and nearly all data is JSON.
-  if (!LINE_BREAK.test(data)) return `data${colon}${data}\n`;
-  return data
-    .split(LINE_BREAK)
-    .map((line) => `data${colon}${line}\n`)
-    .join("");
+function field(name: string, value: string, colon: string): string {
+  // The reader takes one space away, also the value's own.
+  return value.startsWith(" ") ? `${name}: ${value}\n` : `${name}${colon}${value}\n`;
 }
 
 const LINE_BREAK = /\r\n|\r|\n/; // §9.2.6: all three end a line
