@@ -9,6 +9,7 @@ import { Leases } from "./leases.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { andThen, type MaybePromise } from "./maybe-promise.ts";
 import { type Cursor, formatCursor } from "./store/cursor.ts";
+import { RINGS_PER_TURN } from "./store/doorbell.ts";
 import { parsePlace, type PlaceOptions } from "./store/place.ts";
 import type { Store } from "./store/store.ts";
 import { Subscription } from "./subscription.ts";
@@ -189,6 +190,8 @@ export class Hub {
   async close(reason: () => PushError = stopping): Promise<void> {
     if (this.#closed) return;
     this.#closed = reason;
+    // Whoever waits at the head of a topic still gets what was published in this very turn.
+    for (let rung = 0; rung <= this.#readers.size; rung += RINGS_PER_TURN) await nextTurn();
     this.#leases.close(reason);
     for (const reader of this.#readers) reader.close(reason());
     await this.#store.close();
@@ -239,6 +242,10 @@ export class Hub {
     const max = this.limits.maxSubscriptionCapacity;
     return checkWhole("capacity", capacity, { min: 1, max });
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function stopping(): PushError {

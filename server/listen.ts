@@ -26,6 +26,8 @@ export interface Listening {
   close(options: { graceMs: number }): Promise<void>;
 }
 
+const SWEEP_MS = 50;
+
 /** @throws the system's error, with `code` EADDRINUSE when the port is taken */
 export async function listen(
   app: App,
@@ -52,7 +54,12 @@ export async function listen(
       for (const socket of sockets.clients) socket.terminate();
       for (const pending of handshakes) for (const socket of pending) socket.destroy();
     }, graceMs);
+    // A connection whose answer is done is idle, and would be kept for the client's next request.
+    const sweep = setInterval(() => {
+      for (const server of servers) server.closeIdleConnections();
+    }, SWEEP_MS);
     await Promise.all(servers.map(closeServer));
+    clearInterval(sweep);
     clearTimeout(timer);
   };
   const first = await openServer(host === "localhost" ? "127.0.0.1" : host, port);
@@ -101,8 +108,5 @@ function open(app: App, host: string, port: number): Promise<Server> {
 
 function closeServer(server: Server): Promise<void> {
   if (!server.listening) return Promise.resolve();
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
+  return new Promise((resolve) => server.close(() => resolve()));
 }

@@ -59,7 +59,7 @@ export class Publishing {
     const key = `${checked} ${checkKey(idempotencyKey)}`; // a topic has no space in it
     const title = name === undefined ? "" : checkEventName(name); // and a name no line break
     const fingerprint = hash(`${title}\n${checkData(data, this.#hub.limits.eventBytes)}`);
-    this.#forget();
+    this.#expire();
     const before = this.#remembered.get(key);
     if (before?.fingerprint === fingerprint) return before.answer;
     if (before) {
@@ -72,6 +72,7 @@ export class Publishing {
       answer,
       expires: this.#now() + this.#hub.limits.idempotencyMs,
     };
+    this.#makeRoom();
     this.#remembered.set(key, remembered);
     // What was not published may be tried again.
     answer.catch(() => {
@@ -80,12 +81,19 @@ export class Publishing {
     return answer;
   }
 
-  #forget(): void {
+  #expire(): void {
     const now = this.#now();
     for (const [key, { expires }] of this.#remembered) {
-      if (expires > now && this.#remembered.size < this.#hub.limits.idempotencyKeys) return;
+      if (expires > now) return;
       this.#remembered.delete(key);
     }
+  }
+
+  /** For one more: the oldest goes. */
+  #makeRoom(): void {
+    if (this.#remembered.size < this.#hub.limits.idempotencyKeys) return;
+    const [oldest] = this.#remembered.keys();
+    this.#remembered.delete(oldest!);
   }
 }
 

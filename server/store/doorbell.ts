@@ -5,7 +5,7 @@
 
 // Waking a reader usually ends in a write to a socket, about 5 µs of system time. After this many
 // everybody else gets a turn, so that a fan-out to 10,000 readers delays nobody for 50 ms.
-const RINGS_PER_TURN = 500;
+export const RINGS_PER_TURN = 500;
 
 export class Doorbell {
   readonly #bells = new Set<() => void>();

@@ -41,7 +41,14 @@ export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
       // A high-water mark of 0: a batch is read when it can be sent, not one ahead.
       return new ReadableStream<Batch>(
         {
-          pull: async (controller) => controller.enqueue(await this.#next(subscription)),
+          pull: async (controller) => {
+            try {
+              controller.enqueue(await this.#next(subscription));
+            } catch (error) {
+              this.#close(subscription);
+              throw error;
+            }
+          },
           cancel: () => this.#close(subscription),
         },
         { highWaterMark: 0 },
@@ -99,7 +106,6 @@ export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
       await this.#turnToWrite();
       return batch;
     } catch (error) {
-      this.#close(subscription);
       throw errorToTell(this.#hub, error);
     }
   }
