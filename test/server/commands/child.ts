@@ -1,0 +1,45 @@
+/** A command of the built program in a process of its own, as a shell runs it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { onTestFinished } from "vitest";
+import { PROGRAM } from "../../support/server.ts";
+
+export interface Child {
+  readonly process: ChildProcess;
+  /** Of stdout, so far. */
+  readonly lines: readonly string[];
+  readonly stderr: () => string;
+  /** The exit code, or the signal that ended it. */
+  readonly exit: Promise<number | NodeJS.Signals>;
+}
+
+/** Ended with the test. */
+export function startCommand(
+  args: readonly string[],
+  { reading = true }: { reading?: boolean } = {},
+): Child {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const lines: string[] = [];
+  let stderr = "";
+  child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
+  if (reading) createInterface(child.stdout).on("line", (line) => lines.push(line));
+  // `close` comes when all of its output is there; unread output never is.
+  const exit = once(child, reading ? "close" : "exit").then(
+    ([code, signal]) => (code ?? signal) as number | NodeJS.Signals,
+  );
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await exit;
+  });
+  return { process: child, lines, stderr: () => stderr, exit };
+}
+
+/** Runs it to its end. */
+export async function runCommand(
+  args: readonly string[],
+): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
+  const { lines, stderr, exit } = startCommand(args);
+  const code = await exit;
+  return { code, stdout: lines.map((line) => `${line}\n`).join(""), stderr: stderr() };
+}
