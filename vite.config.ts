@@ -1,19 +1,37 @@
 /**
- * The pages. Every `static/NAME/index.html` is one, built to `dist/static/NAME/` and served by the
- * server at `/static/NAME/`.
+ * The pages. `static/index.html` and every `static/NAME/index.html` is one, built to `dist/static/`
+ * and served by the server at `/` and `/static/NAME/`.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
 const root = fileURLToPath(new URL("static", import.meta.url));
-const pages = readdirSync(root)
-  .map((name) => `${root}/${name}/index.html`)
+const pages = ["", ...readdirSync(root).map((name) => `${name}/`)]
+  .map((name) => `${root}/${name}index.html`)
   .filter((page) => existsSync(page));
+
+/** Puts the links to all pages where a page says `<!-- nav -->`, and marks the one to itself. */
+function navigation(): Plugin {
+  const links = readFileSync(`${root}/shared/nav.html`, "utf8").trim();
+  return {
+    name: "navigation",
+    transformIndexHtml: {
+      order: "pre", // before Vite looks for what the page loads
+      handler: (html, { path }) => {
+        const here = path === "/index.html" ? "/" : `/static${dirname(path)}/`;
+        const marked = links.replace(`href="${here}"`, `$& aria-current="page"`);
+        return html.replace("<!-- nav -->", () => marked);
+      },
+    },
+  };
+}
 
 export default defineConfig({
   root,
   base: "/static/",
+  plugins: [navigation()],
   build: {
     outDir: "../dist/static",
     emptyOutDir: true,

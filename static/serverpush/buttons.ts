@@ -1,6 +1,6 @@
 /** The three buttons. Each is enabled exactly when pressing it would do something. */
 import type { ConnectionStatus } from "../../client/connection.ts";
-import { elementById } from "./element.ts";
+import { elementById } from "../shared/element.ts";
 
 export interface ButtonEvents {
   onConnect: () => void;

@@ -5,7 +5,8 @@
 import uPlot from "uplot";
 import { niceCeiling } from "./nice-ceiling.ts";
 import { type SampleWindow, WINDOW_MS } from "./sample-window.ts";
-import { hourAndMinute } from "./time-format.ts";
+import { coloursOf } from "../shared/colours.ts";
+import { hourAndMinute } from "../shared/time-format.ts";
 
 export interface ChartOptions {
   /** The server's time now, in milliseconds; undefined as long as nothing has arrived. */
@@ -14,6 +15,7 @@ export interface ChartOptions {
   onRow: (row: number | undefined) => void;
 }
 
+const COLOURS = ["cpu", "memory", "network", "network-area", "line", "quiet"] as const;
 const MINUTES = [1, 2, 5].map((minutes) => minutes * 60_000);
 
 export class Chart {
@@ -22,7 +24,7 @@ export class Chart {
   readonly #options: ChartOptions;
   readonly #plot: uPlot;
   readonly #still = matchMedia("(prefers-reduced-motion: reduce)");
-  #colours: Readonly<Record<string, string>>;
+  #colours: Readonly<Record<(typeof COLOURS)[number], string>>;
   #intervalMs = 1_000;
   #stale = false;
   #end = 0;
@@ -33,11 +35,11 @@ export class Chart {
     this.#host = host;
     this.#samples = samples;
     this.#options = options;
-    this.#colours = coloursOf(host);
+    this.#colours = coloursOf(host, COLOURS);
     this.#plot = new uPlot(this.#plotOptions(), [[], [], [], []], host);
     new ResizeObserver(() => this.#plot.setSize(sizeOf(host))).observe(host);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-      this.#colours = coloursOf(host);
+      this.#colours = coloursOf(host, COLOURS);
       this.#plot.redraw(false);
     });
   }
@@ -87,7 +89,7 @@ export class Chart {
   }
 
   #plotOptions(): uPlot.Options {
-    const colour = (name: string) => () => this.#colours[name] ?? "gray";
+    const colour = (name: (typeof COLOURS)[number]) => () => this.#colours[name];
     const font = `12px ${getComputedStyle(this.#host).fontFamily}`;
     const axis = { font, stroke: colour("quiet"), ticks: { show: false } };
     const grid = { stroke: colour("line"), width: 1 };
@@ -142,18 +144,6 @@ export class Chart {
       hooks: { setCursor: [({ cursor }) => this.#options.onRow(cursor.idx ?? undefined)] },
     };
   }
-}
-
-function coloursOf(host: HTMLElement): Record<string, string> {
-  const probe = host.appendChild(document.createElement("i"));
-  const names = ["cpu", "memory", "network", "network-area", "line", "quiet"];
-  // By way of `color`, because reading the property itself would give light-dark(…) unresolved.
-  const colours = names.map((name) => {
-    probe.style.color = `var(--${name})`;
-    return [name, getComputedStyle(probe).color] as const;
-  });
-  probe.remove();
-  return Object.fromEntries<string>(colours);
 }
 
 function sizeOf({ clientWidth, clientHeight }: HTMLElement): { width: number; height: number } {

@@ -1,6 +1,6 @@
 /** The three latest values, each as a number and a bar, with the average and peak of five minutes. */
 import type { SystemMetrics } from "../../server/contract.ts";
-import { elementById } from "./element.ts";
+import { elementById } from "../shared/element.ts";
 import { niceCeiling } from "./nice-ceiling.ts";
 import type { SampleWindow, Summary } from "./sample-window.ts";
 

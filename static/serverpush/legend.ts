@@ -1,7 +1,7 @@
 /** The chart's legend: the values under the pointer, or else the newest. */
-import { elementById } from "./element.ts";
+import { elementById } from "../shared/element.ts";
 import type { SampleWindow } from "./sample-window.ts";
-import { timeOfDay } from "./time-format.ts";
+import { timeOfDay } from "../shared/time-format.ts";
 
 /** `row`: which row of `samples`; undefined for the newest. */
 export function showLegend(samples: SampleWindow, row: number | undefined): void {

@@ -5,8 +5,8 @@
 import { connect } from "../../client/connection.ts";
 import { Buttons } from "./buttons.ts";
 import { Chart } from "./chart.ts";
-import { ConnectionLine } from "./connection-line.ts";
-import { elementById } from "./element.ts";
+import { ConnectionLine } from "../shared/connection-line.ts";
+import { elementById } from "../shared/element.ts";
 import { showGauges } from "./gauges.ts";
 import { showLegend } from "./legend.ts";
 import { MetricsFeed, type Updates } from "./metrics-feed.ts";

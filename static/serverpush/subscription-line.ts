@@ -1,6 +1,6 @@
 /** Whether there is a subscription, and when it last brought something. */
-import { elementById } from "./element.ts";
-import { timeOfDay } from "./time-format.ts";
+import { elementById } from "../shared/element.ts";
+import { timeOfDay } from "../shared/time-format.ts";
 
 export function showSubscription(subscriptionId: string | undefined): void {
   const line = elementById("subscription");

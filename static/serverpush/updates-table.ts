@@ -1,6 +1,6 @@
 /** The table of the latest updates, newest first. Its rows are made once and filled again. */
 import type { SystemMetrics } from "../../server/contract.ts";
-import { timeOfDay } from "./time-format.ts";
+import { timeOfDay } from "../shared/time-format.ts";
 
 const ROWS = 12;
 

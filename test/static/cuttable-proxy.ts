@@ -8,6 +8,8 @@ export interface CuttableProxy {
   readonly url: string;
   /** Ends every connection of now; new ones are accepted. */
   cut(): void;
+  /** How many clients are connected. */
+  connections(): number;
 }
 
 /** Ended with the test. */
@@ -35,5 +37,9 @@ export async function startCuttableProxy(targetPort: number): Promise<CuttablePr
     server.close();
     cut();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, cut };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut,
+    connections: () => sockets.size / 2, // each has one to the server as well
+  };
 }

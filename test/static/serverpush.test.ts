@@ -1,16 +1,13 @@
 /** The metrics page as its users have it: the built program, a real browser, real outages. */
-import { source as axeSource } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { batch } from "../support/rpc.ts";
 import { type ServerProcess, startedProcess, startProcess } from "../support/server.ts";
 import { startCuttableProxy } from "./cuttable-proxy.ts";
 import { launchBrowser, openPage } from "./open-page.ts";
+import { DESKTOP, PHONE, POLL, tabTo, violations, widths } from "./page-checks.ts";
 
 const SIMULATED = ["--metrics", "simulated", "--metrics-interval", "100"];
-const POLL = { timeout: 30_000, interval: 50 };
-const PHONE = { width: 390, height: 844 };
-const DESKTOP = { width: 1280, height: 900 };
 
 let browser: Browser;
 let server: ServerProcess;
@@ -318,28 +315,12 @@ describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
   });
 });
 
-/** What axe-core objects to, by rule and element. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource);
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: typeof import("axe-core") };
-    const results = await axe.run();
-    return results.violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ target }) => `${id}: ${target.join(" ")}`),
-    );
-  });
-}
-
 describe("for everyone", () => {
   it.each([360, 390, 768, 1280])("fits a window %d px wide", async (width) => {
     const { page } = await openPage(browser, address, { viewport: { width, height: 800 } });
     await subscribed(page);
     await moves(page);
-    const widths = await page.evaluate(() => {
-      const { scrollWidth, clientWidth } = document.documentElement;
-      return { scrollWidth, clientWidth };
-    });
-    expect(widths).toEqual({ scrollWidth: width, clientWidth: width });
+    expect(await widths(page)).toEqual({ scrollWidth: width, clientWidth: width });
   });
 
   it("follows a window that becomes narrower", async () => {
@@ -359,8 +340,7 @@ describe("for everyone", () => {
     const { page } = await openPage(browser, address);
     const id = await subscribed(page);
     const focused = () => page.evaluate(() => document.activeElement?.textContent);
-    await page.keyboard.press("Tab");
-    expect(await focused()).toBe("Unsubscribe");
+    await tabTo(page, "Unsubscribe");
     await page.keyboard.press("Enter");
     expect(await focused()).toBe("Subscribe to System Metrics");
     await page.keyboard.press("Enter");

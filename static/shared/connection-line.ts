@@ -1,8 +1,9 @@
 /** The line that says how the connection is, with a countdown to the next attempt. */
 import type { ConnectionStatus } from "../../client/connection.ts";
-import { elementById } from "./element.ts";
+import { elementById, setText as setTextOf } from "./element.ts";
 
-const LABELS: Record<ConnectionStatus["state"], string> = {
+/** The state in a word. */
+export const STATE_LABELS: Record<ConnectionStatus["state"], string> = {
   connecting: "Connecting",
   connected: "Connected",
   reconnecting: "Reconnecting",
@@ -12,13 +13,14 @@ const LABELS: Record<ConnectionStatus["state"], string> = {
 export class ConnectionLine {
   #countdown: ReturnType<typeof setInterval> | undefined;
 
-  show({ state, message, retryInMs }: ConnectionStatus): void {
+  /** `trying`: what to say while an attempt is under way. */
+  show({ state, message, retryInMs }: ConnectionStatus, trying = "(trying now)"): void {
     clearInterval(this.#countdown);
     elementById("connection").dataset["state"] = state;
-    setText("connection-state", LABELS[state]);
+    setText("connection-state", STATE_LABELS[state]);
     setText("connection-message", message);
     if (retryInMs === undefined) {
-      setText("connection-retry", state === "reconnecting" ? "(trying now)" : "");
+      setText("connection-retry", state === "reconnecting" ? trying : "");
       return;
     }
     const retryAt = performance.now() + retryInMs;
@@ -31,8 +33,6 @@ export class ConnectionLine {
   }
 }
 
-/** Writing the same text again would make a screen reader say it again. */
 function setText(id: string, text: string): void {
-  const element = elementById(id);
-  if (element.textContent !== text) element.textContent = text;
+  setTextOf(elementById(id), text);
 }
