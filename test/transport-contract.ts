@@ -22,14 +22,19 @@ export interface ReaderOptions {
 export type OpenReader = (server: LocalServer, options: ReaderOptions) => Promise<Reader>;
 
 export interface TransportTraits {
-  /** The reader holds a connection, so `stats().readers` counts it. */
-  connected: boolean;
+  /**
+   * How the server sees a reader that waits. `connected`: as a reader, as long as it is open;
+   * `held`: as a poll that is held; `unseen`: not at all, it keeps on asking.
+   */
+  waits: "connected" | "held" | "unseen";
+  /** Its client cannot react to a refusal, so a cursor from the future is a gap to it. */
+  forgivesFuture?: boolean;
 }
 
 export function transportContract(
   name: string,
   openReader: OpenReader,
-  { connected }: TransportTraits,
+  { waits, forgivesFuture = false }: TransportTraits,
 ): void {
   const withServer = async (
     options: LocalServerOptions,
@@ -170,13 +175,28 @@ export function transportContract(
       }),
     );
 
-    test("refuses a cursor from the future at the door", () =>
+    test.skipIf(forgivesFuture)("refuses a cursor from the future at the door", () =>
       withServer({}, async (server) => {
         const cursor = await server.hub.publish("topic", 1);
         const future = cursor.replace(/\.1$/, ".2");
         const code = "invalid_cursor";
         await expect(openReader(server, { after: future })).rejects.toMatchObject({ code });
-      }));
+        expect(server.app.stats()).toMatchObject({ readers: 0, subscriptions: 0 });
+      }),
+    );
+
+    test.runIf(forgivesFuture)("takes a cursor from the future for a gap, and goes on", () =>
+      withServer({}, async (server) => {
+        const cursor = await server.hub.publish("topic", 1);
+        const reader = await openReader(server, { after: cursor.replace(/\.1$/, ".7") });
+        const gap = { missed: null, reason: "epoch" };
+        expect(await reader.next()).toEqual({ events: [], cursor, gap });
+        await server.hub.publish("topic", 2);
+        const { events } = await reader.next();
+        expect(events.map(({ offset }) => offset)).toEqual([2]);
+        await reader.close();
+      }),
+    );
 
     test("bounds a batch in bytes and still gives every event", () =>
       withServer({ limits: { batchBytes: 2_000 } }, async (server) => {
@@ -200,7 +220,7 @@ export function transportContract(
         const readers = await Promise.all(
           Array.from({ length: 20 }, () => openReader(server, { after: "earliest" })),
         );
-        expect(server.app.stats().readers).toBe(connected ? 20 : 0);
+        expect(server.app.stats().readers).toBe(waits === "connected" ? 20 : 0);
         await server.hub.publish("topic", 1);
         await Promise.all(readers.map((reader) => reader.next()));
         await Promise.all(readers.map((reader) => reader.close()));
@@ -209,11 +229,24 @@ export function transportContract(
           .toMatchObject({ readers: 0, subscriptions: 0, sessions: 0 });
       }));
 
+    test.skipIf(waits === "unseen")("gives what is published in the turn of the stop", () =>
+      withServer({}, async (server) => {
+        const reader = await openReader(server, {});
+        const next = reader.next();
+        await expect.poll(() => waiting(server)).toBe(1);
+        await server.hub.publish("topic", "the last word");
+        const closed = server.app.close();
+        expect((await next).events).toMatchObject([{ offset: 1, data: "the last word" }]);
+        await expect(reader.next()).rejects.toThrow(); // in which words, the next test says
+        await closed;
+      }),
+    );
+
     test("tells its client that the server stops, and when to come back", () =>
       withServer({}, async (server) => {
         const reader = await openReader(server, {});
         const next = reader.next();
-        if (!connected) await expect.poll(() => server.app.stats().heldPolls).toBe(1);
+        if (waits !== "unseen") await expect.poll(() => waiting(server)).toBe(1);
         const told = expect(next).rejects.toMatchObject({
           code: "shutting_down",
           message: "the server is stopping",
@@ -241,6 +274,12 @@ async function readUntil(reader: Reader, offset: number) {
     if (batch.gap) gaps.push(batch.gap);
   }
   return { events, gaps };
+}
+
+/** How many readers the server sees waiting. */
+function waiting({ app }: LocalServer): number {
+  const { readers, heldPolls } = app.stats();
+  return readers + heldPolls;
 }
 
 function turn(): Promise<void> {

@@ -1,6 +1,7 @@
 /** A WebSocket without Cap'n Web on top: a test sends and sees single frames. */
 import { onTestFinished } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
+import type { Answer } from "./wire.ts";
 
 export interface Ending {
   readonly code: number;
@@ -58,17 +59,18 @@ export async function openFrames(url: string, options: ClientOptions = {}): Prom
   };
 }
 
-/** The status and headers of a refused handshake. @throws {Error} when it was not refused */
-export function refusedHandshake(
-  url: string,
-  options: ClientOptions = {},
-): Promise<{ status: number; headers: Record<string, unknown> }> {
+/** What a refused handshake is answered. @throws {Error} when it was not refused */
+export function refusedHandshake(url: string, options: ClientOptions = {}): Promise<Answer> {
   const socket = new WebSocket(url, options);
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
     socket.once("unexpected-response", (request, response) => {
-      resolve({ status: response.statusCode!, headers: response.headers });
-      request.destroy();
+      let text = "";
+      response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      response.once("end", () => {
+        resolve({ status: response.statusCode!, headers: response.headers, text });
+        request.destroy();
+      });
     });
     socket.once("open", () => {
       socket.terminate();

@@ -27,19 +27,24 @@ export async function startPublishingServer(options: {
   });
   let complaints = "";
   child.stderr!.on("data", (text: Buffer) => (complaints += text.toString()));
+  const exited = once(child, "exit");
   onTestFinished(async () => {
-    const exit = once(child, "exit");
     child.kill("SIGKILL");
-    await exit;
+    await exited;
   });
-  const [{ port }] = (await once(child, "message")) as [{ port: number }];
+  const died = exited.then(() => {
+    throw new Error(`the server has ended:\n${complaints}`);
+  });
+  died.catch(() => {}); // it ends with the test
+  const message = async () => (await Promise.race([once(child, "message"), died])) as unknown[];
+  const [{ port }] = (await message()) as [{ port: number }];
   let calls = 0;
   const call = async <T>(command: string, commandOptions?: object): Promise<T> => {
     const id = (calls += 1);
     child.send({ id, command, options: commandOptions });
     for (;;) {
-      const [message] = (await once(child, "message")) as [{ id: number; answer: T }];
-      if (message.id === id) return message.answer;
+      const [given] = (await message()) as [{ id: number; answer: T }];
+      if (given.id === id) return given.answer;
     }
   };
   return {

@@ -1,7 +1,7 @@
 /** The ways to read a topic over Cap'n Web, each as a `Reader` of the transport contract. */
 import type { Batch } from "../../server/contract.ts";
 import { isEmpty } from "../../server/subscription.ts";
-import type { OpenReader, Reader } from "../transport-contract.ts";
+import type { OpenReader, TransportTraits } from "../transport-contract.ts";
 import { batch, connect } from "./rpc.ts";
 
 const WAIT_MS = 20_000;
@@ -111,12 +111,12 @@ export const listen: OpenReader = async ({ socketUrl }, { topic = "topic", ...op
   };
 };
 
-export const rpcReaders: [string, OpenReader, { connected: boolean }][] = [
-  ["poll over HTTP batch", pollOverBatch, { connected: false }],
-  ["acknowledging poll over HTTP batch", acknowledgingPoll, { connected: false }],
-  ["poll over a WebSocket session", pollOverSocket, { connected: false }],
-  ["tail", tail, { connected: true }],
-  ["listen", listen, { connected: true }],
+export const rpcReaders: [string, OpenReader, TransportTraits][] = [
+  ["poll over HTTP batch", pollOverBatch, { waits: "held" }],
+  ["acknowledging poll over HTTP batch", acknowledgingPoll, { waits: "held" }],
+  ["poll over a WebSocket session", pollOverSocket, { waits: "held" }],
+  ["tail", tail, { waits: "connected" }],
+  ["listen", listen, { waits: "connected" }],
 ];
 
 /** Heartbeats and waits that ended in vain are no batches to a reader. */
@@ -131,5 +131,3 @@ function closeAndThrow(client: { close(): void }, error: unknown): never {
   client.close();
   throw error;
 }
-
-export type { Reader };

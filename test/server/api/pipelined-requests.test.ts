@@ -24,7 +24,9 @@ test("a held poll over Cap'n Web ends with its connection, also the second", asy
   const socket = await open(server);
   for (const { subscriptionId } of ids) {
     const body = `${push("poll", subscriptionId, { waitMs: 30_000 })}\n["pull",1]`;
-    socket.write(`POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    socket.write(
+      `POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
   }
   await expect.poll(() => server.app.stats().heldPolls).toBe(2);
   socket.destroy();

@@ -163,7 +163,7 @@ describe("the calls of one value are not answered without end", () => {
     const allowance = new Allowance(5);
     let measured = 0;
     const answer = { toJSON: () => (measured += 1) && "123456" };
-    for (let call = 0; call < 3; call += 1) {
+    for (let answers = 0; answers < 3; answers += 1) {
       expect(() => allowance.spend(answer)).toThrow("at most 5 bytes");
     }
     expect(measured).toBe(1);

@@ -2,10 +2,13 @@
  * Promises 7 and 8: a client that stops reading costs a bounded amount of memory and delays nobody,
  * and when it wakes it is told exactly what it missed.
  */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { Batch } from "../../../server/contract.ts";
+import { openChunks } from "../../support/chunks.ts";
+import { openFrames } from "../../support/frames.ts";
+import { type PublishingServer, startPublishingServer } from "../../support/publishing-server.ts";
 import { openSocket, type SocketClient } from "../../support/rpc.ts";
-import { startPublishingServer } from "../../support/publishing-server.ts";
+import { eventsToBatch, linesToBatch } from "../../support/topic-readers.ts";
 
 const EVENT_BYTES = 20_000;
 const EVENTS = 10_000; // × 20 kB = 200 MB
@@ -14,42 +17,66 @@ const FROZEN = 10; // clients
 // as text and as bytes, and room for the garbage collector's mood. Nowhere near 200 MB.
 const BOUND_PER_READER = 2 * 1024 * 1024;
 
-type Read = (client: SocketClient, onBatch: (batch: Batch) => void) => Promise<void>;
+interface Client {
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+/** Gives every batch to `onBatch`, as soon as it comes. */
+type Read = (server: PublishingServer, onBatch: (batch: Batch) => void) => Promise<Client>;
+
+const tail: Read = async ({ socketUrl }, onBatch) => {
+  const { api, socket } = await openSocket(socketUrl);
+  await pumpTail(api, onBatch);
+  return client(socket, () => socket.terminate());
+};
+
+const listen: Read = async ({ socketUrl }, onBatch) => {
+  const { api, socket } = await openSocket(socketUrl);
+  await api.listen("topic", (batch) => onBatch(batch));
+  return client(socket, () => socket.terminate());
+};
+
+const webSocket: Read = async ({ url }, onBatch) => {
+  const { socket } = await openFrames(`${url.replace(/^http/, "ws")}/topics/topic`);
+  socket.on("message", (frame) => onBatch(JSON.parse((frame as Buffer).toString()) as Batch));
+  return client(socket, () => socket.terminate());
+};
+
+const stream =
+  (accept: string, makeDecode: () => (chunk: string) => Batch | undefined): Read =>
+  async ({ url }, onBatch) => {
+    const decode = makeDecode();
+    const { socket, next } = await openChunks(`${url}/topics/topic`, { Accept: accept });
+    onTestFinished(() => void socket.destroy());
+    const pump = async () => {
+      for (;;) {
+        const batch = decode((await next()) ?? "");
+        if (batch) onBatch(batch);
+      }
+    };
+    pump().catch(() => {});
+    return client(socket, () => socket.destroy());
+  };
 
 const ways: [string, Read][] = [
-  [
-    "tail",
-    async ({ api }, onBatch) => {
-      const reader = (await api.tail("topic")).getReader();
-      const pump = async () => {
-        for (;;) {
-          const { value, done } = await reader.read();
-          if (done) return;
-          onBatch(value);
-        }
-      };
-      pump().catch(() => {}); // the test ends by cutting the connection
-    },
-  ],
-  [
-    "listen",
-    async ({ api }, onBatch) => {
-      await api.listen("topic", (batch) => onBatch(batch));
-    },
-  ],
+  ["tail", tail],
+  ["listen", listen],
+  ["SSE", stream("text/event-stream", eventsToBatch)],
+  ["NDJSON", stream("application/x-ndjson", () => linesToBatch)],
+  ["WebSocket", webSocket],
 ];
 
 describe.each(ways)("behind a frozen %s", (_name, read) => {
   test("200 MB later memory is bounded, the neighbour has everything, and the gap is exact", async () => {
     const server = await startPublishingServer({ store: { historyEvents: 32 } });
     const neighbour = tally();
-    await read(await openSocket(server.socketUrl), neighbour.take);
+    await read(server, neighbour.take);
     const frozen = await Promise.all(
       Array.from({ length: FROZEN }, async () => {
-        const client = await openSocket(server.socketUrl);
         const counted = tally();
-        await read(client, counted.take);
-        return { client, ...counted };
+        return { client: await read(server, counted.take), ...counted };
       }),
     );
     // Full history and everybody live: the baseline.
@@ -59,7 +86,7 @@ describe.each(ways)("behind a frozen %s", (_name, read) => {
       .toEqual(Array.from({ length: FROZEN + 1 }, () => 64));
     const before = await server.memory();
 
-    for (const { client } of frozen) client.socket.pause();
+    for (const { client: reader } of frozen) reader.pause();
     for (let published = 64; published < EVENTS; published += 16) {
       await server.publish({ count: 16, bytes: EVENT_BYTES, perTurn: 4 });
       // The neighbour takes each burst while the others stand still.
@@ -69,7 +96,7 @@ describe.each(ways)("behind a frozen %s", (_name, read) => {
     const growth = ((await server.memory()) - before) / FROZEN;
     expect(growth).toBeLessThan(BOUND_PER_READER);
 
-    for (const { client } of frozen) client.socket.resume();
+    for (const { client: reader } of frozen) reader.resume();
     await expect
       .poll(() => frozen.map(({ seen }) => seen.last), { timeout: 20_000 })
       .toEqual(frozen.map(() => EVENTS));
@@ -85,7 +112,7 @@ describe.each(ways)("behind a frozen %s", (_name, read) => {
     const delays: Record<"alone" | "beside", number[]> = { alone: [], beside: [] };
     let current: number[] = delays.alone;
     const neighbour = tally();
-    await read(await openSocket(server.socketUrl), (batch) => {
+    await read(server, (batch) => {
       neighbour.take(batch);
       for (const { data } of batch.events) {
         current.push(
@@ -104,20 +131,19 @@ describe.each(ways)("behind a frozen %s", (_name, read) => {
     };
     for (let round = 0; round < 3; round += 1) {
       await measure(delays.alone);
-      const frozen: SocketClient[] = [];
+      const frozen: Client[] = [];
       for (let count = 0; count < FROZEN; count += 1) {
-        const client = await openSocket(server.socketUrl);
-        await read(client, () => {});
-        client.socket.pause();
-        frozen.push(client);
+        const reader = await read(server, () => {});
+        reader.pause();
+        frozen.push(reader);
       }
       // Fills every frozen socket to its limit.
       await server.publish({ count: 400, bytes: EVENT_BYTES, perTurn: 4 });
       current = [];
       await expect.poll(() => neighbour.seen.last).toBe((published += 400));
       await measure(delays.beside);
-      for (const client of frozen) client.close();
-      await expect.poll(async () => (await server.stats()).sessions).toBe(1);
+      for (const reader of frozen) reader.close();
+      await expect.poll(async () => (await server.stats()).readers).toBe(1);
     }
     expect(neighbour.seen.wrong).toBe(0);
     // Half a millisecond is the clock's own grain: `sentAt` is whole milliseconds.
@@ -127,11 +153,11 @@ describe.each(ways)("behind a frozen %s", (_name, read) => {
 
 test("a hundred tails of one frozen session cost no more than one", async () => {
   const server = await startPublishingServer({ store: { historyEvents: 32 } });
-  const client = await openSocket(server.socketUrl);
+  const { api, socket } = await openSocket(server.socketUrl);
   const tallies = await Promise.all(
     Array.from({ length: 100 }, async () => {
       const counted = tally();
-      await ways[0]![1](client, counted.take);
+      await pumpTail(api, counted.take);
       return counted;
     }),
   );
@@ -139,10 +165,10 @@ test("a hundred tails of one frozen session cost no more than one", async () => 
   const lastOnes = () => new Set(tallies.map(({ seen }) => seen.last));
   await expect.poll(lastOnes).toEqual(new Set([64]));
   const before = await server.memory();
-  client.socket.pause();
+  socket.pause();
   await server.publish({ count: 2_000, bytes: EVENT_BYTES, perTurn: 4 });
   const growth = (await server.memory()) - before;
-  client.socket.resume();
+  socket.resume();
   await expect.poll(lastOnes, { timeout: 20_000 }).toEqual(new Set([2_064]));
   for (const { seen } of tallies)
     expect([seen.wrong, seen.events + seen.missed]).toEqual([0, 2_064]);
@@ -164,6 +190,22 @@ function tally() {
     }
   };
   return { seen, take };
+}
+
+async function pumpTail(api: SocketClient["api"], onBatch: (batch: Batch) => void): Promise<void> {
+  const reader = (await api.tail("topic")).getReader();
+  const pump = async () => {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      onBatch(value);
+    }
+  };
+  pump().catch(() => {}); // the test ends by cutting the connection
+}
+
+function client(socket: { pause(): void; resume(): void }, close: () => void): Client {
+  return { close, pause: () => void socket.pause(), resume: () => void socket.resume() };
 }
 
 function median(values: readonly number[]): number {

@@ -1,11 +1,13 @@
 /** Promise 4: a cursor moves between transports. One reader, a new way of reading at every hop. */
 import { expect, test } from "vitest";
 import { rpcReaders } from "../../support/rpc-readers.ts";
+import { topicReaders } from "../../support/topic-readers.ts";
 import { startedLocal } from "../../support/server.ts";
 import { seeded } from "../../support/seeded.ts";
 import { numbers } from "../../transport-contract.ts";
 
 const HOPS = 1_000;
+const READERS = [...rpcReaders, ...topicReaders];
 
 test("1,000 random hops across every transport join to exactly 1 … N", async () => {
   const { random, seed } = seeded();
@@ -24,7 +26,7 @@ test("1,000 random hops across every transport join to exactly 1 … N", async (
   const used = new Map<string, number>();
   let after = "earliest";
   for (let hop = 0; hop < HOPS; hop += 1) {
-    const [name, openReader] = rpcReaders[Math.floor(random() * rpcReaders.length)]!;
+    const [name, openReader] = READERS[Math.floor(random() * READERS.length)]!;
     const reader = await openReader(server, { after });
     const { events, cursor, gap } = await reader.next();
     expect(gap, `seed ${seed}, hop ${hop} by ${name}`).toBeUndefined();
@@ -38,7 +40,7 @@ test("1,000 random hops across every transport join to exactly 1 … N", async (
   hopping = false;
   await publisher;
   expect(offsets, `seed ${seed}`).toEqual(numbers(1, offsets.length));
-  expect(used.size).toBe(rpcReaders.length);
+  expect(used.size).toBe(READERS.length);
   await expect
     .poll(() => server.app.stats())
     .toMatchObject({ readers: 0, subscriptions: 0, sessions: 0 });

@@ -104,6 +104,16 @@ test("disposing the handle ends the listening without an error", async () => {
   await closed;
 });
 
+test("a listening that the server ends says why", async () => {
+  const server = await startedLocal();
+  const { api } = await openSocket(server.socketUrl);
+  const handle = await api.listen("topic", () => {});
+  const closed = handle.closed();
+  closed.catch(() => {}); // looked at below
+  await server.app.close({ graceMs: 8_000, random: () => 0.25 });
+  await expect(closed).rejects.toMatchObject({ code: "shutting_down", retryAfterMs: 2_000 });
+});
+
 test.each([1, 2, 3])("bounds the readers of one session: %i of 2", async (count) => {
   const server = await startedLocal({ limits: { sessionReaders: 2 } });
   const { api } = await openSocket(server.socketUrl);
