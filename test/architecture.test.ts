@@ -90,6 +90,18 @@ test("only the commands know the configuration, the sources and the concrete sto
   expect(knowing).toContain("server/commands/serve.ts");
 });
 
+test("the demos use nothing that the library does not export", () => {
+  const exported = new Set(importsOf("server/index.ts").map(({ to }) => to));
+  const foreign = imports.filter(
+    ({ from, to }) =>
+      from.startsWith("server/demos/") &&
+      to.startsWith("server/") &&
+      !to.startsWith("server/demos/") &&
+      !exported.has(to),
+  );
+  expect(foreign).toEqual([]);
+});
+
 test("only the outside of the server knows hono, ws and capnweb", () => {
   const outside =
     /^server\/(transports\/|wire\/|demos\/|commands\/|(topics|app|listen|handshake|main)\.ts$)/;

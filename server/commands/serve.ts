@@ -78,6 +78,7 @@ function greet(host: string, port: number): void {
   console.log(`capnweb-push ${version()}`);
   console.log(`  live metrics  ${base}/static/serverpush/`);
   console.log(`  Cap'n Web     ${base}/api`);
+  console.log(`  all the rest  ${base}/`);
 }
 
 function version(): string {

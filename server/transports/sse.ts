@@ -9,10 +9,10 @@ import type { Hub } from "../hub.ts";
 import { cursorAt, cursorBefore, parseCursor } from "../store/cursor.ts";
 import type { Subscription } from "../subscription.ts";
 import { deliver, type Sink } from "../wire/delivery.ts";
-import { comment, EVENT_STREAM, eventBlock, type EventFormat } from "../wire/event-stream.ts";
+import { comment, EVENT_STREAM, eventBlock } from "../wire/event-stream.ts";
 import { type HttpStream, openHttpStream } from "../wire/http-stream.ts";
 
-export interface SseOptions extends EventFormat {
+export interface SseOptions {
   topic: unknown;
   after?: unknown;
   last?: unknown;
@@ -20,11 +20,6 @@ export interface SseOptions extends EventFormat {
   limit?: number | undefined;
   /** The header of an EventSource that comes back; it wins over `after` and `last`. */
   lastEventId?: string | undefined;
-  /**
-   * Default true. A stream of states, where each event replaces the one before, has nothing to go on
-   * with: it carries no ids and no gaps.
-   */
-  resumable?: boolean;
 }
 
 /**
@@ -34,15 +29,14 @@ export interface SseOptions extends EventFormat {
 export async function streamEvents(
   response: ServerResponse,
   hub: Hub,
-  { topic, after, last, limit, lastEventId, resumable = true, colon }: SseOptions,
+  { topic, after, last, limit, lastEventId }: SseOptions,
 ): Promise<void> {
   const { subscription, gap } = lastEventId
     ? await resume(hub, topic, lastEventId)
     : { subscription: await hub.subscribe(topic, { after, last }) };
   const stream = openHttpStream(response, { "Content-Type": EVENT_STREAM });
-  const encode = resumable ? encodeBatch : (batch: Batch) => encodeStates(batch, colon);
-  if (resumable) stream.write(greeting(subscription.cursor, hub.limits.reconnectMs, gap));
-  void deliver(subscription, eventSink(stream, encode), {
+  stream.write(greeting(subscription.cursor, hub.limits.reconnectMs, gap));
+  void deliver(subscription, eventSink(stream), {
     heartbeatMs: hub.limits.heartbeatMs,
     limit,
     onError: hub.onError,
@@ -93,16 +87,10 @@ function gapBlock(id: string, gap: Gap): string {
   return eventBlock({ id, event: "gap", data: JSON.stringify(gap) });
 }
 
-function encodeStates({ events }: Batch, colon: EventFormat["colon"]): string {
-  return events
-    .map(({ name, data }) => eventBlock({ event: name, data: JSON.stringify(data) }, { colon }))
-    .join("");
-}
-
-function eventSink(stream: HttpStream, encode: (batch: Batch) => string): Sink {
+function eventSink(stream: HttpStream): Sink {
   return {
     room: () => stream.room(),
-    write: (batch) => stream.write(encode(batch)),
+    write: (batch) => stream.write(encodeBatch(batch)),
     heartbeat: () => stream.write(comment("heartbeat")),
     end: (reason) => stream.end(farewell(reason)),
     onClose: (callback) => stream.onClose(callback),
