@@ -8,6 +8,7 @@ import { type Context, Hono } from "hono";
 import { accepts } from "hono/accepts";
 import { ERRORS, PushError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
+import type { Limits } from "./limits.ts";
 import { type Caller, checkHost, checkOrigin, type OriginRules } from "./origin.ts";
 import { Publishing } from "./publishing.ts";
 import { topicRoutes } from "./topics.ts";
@@ -40,8 +41,8 @@ export interface Closable {
 
 export interface App {
   readonly fetch: Router["fetch"];
-  /** The largest WebSocket message, in bytes; a larger one closes with 1009. */
-  readonly frameBytes: number;
+  /** Those of its hub; `listen` keeps some of them. */
+  readonly limits: Limits;
   /** `listen` tells it whether only this machine can reach it; an option given by hand wins. */
   listensOn(address: { loopback: boolean }): void;
   /** Tells every client that the server stops, each when to come back: 0 to `graceMs` from now. */
@@ -109,7 +110,7 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
 
   return {
     fetch: app.fetch,
-    frameBytes: hub.limits.frameBytes,
+    limits: hub.limits,
     listensOn: ({ loopback }) => {
       rules.loopback ??= loopback;
     },

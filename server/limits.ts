@@ -23,6 +23,9 @@ export const DEFAULT_LIMITS = {
   subscriptions: 200_000, // polling ones, about 0.9 KiB each
   readers: 50_000, // tail and listen, all sessions together
 
+  // ── HTTP
+  pipelinedRequests: 64, // that wait for their turn on one connection; then it is closed
+
   // ── an HTTP batch at /api
   bodyBytes: 1024 * 1024,
   batchMessages: 2_000, // lines; a call with its pull is two

@@ -9,6 +9,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { WebSocketServer } from "ws";
 import type { App } from "./app.ts";
 import { answerHandshakes } from "./handshake.ts";
+import { answerInTurn } from "./pipelining.ts";
 
 export interface ListenOptions {
   /** Default `localhost`: only this machine. */
@@ -36,7 +37,7 @@ export async function listen(
   app.listensOn({ loopback: await isLoopback(host) });
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: app.frameBytes,
+    maxPayload: app.limits.frameBytes,
     autoPong: false, // wire/ping.ts answers, with a bound
   });
   const servers: Server[] = [];
@@ -97,6 +98,7 @@ function open(app: App, host: string, port: number): Promise<Server> {
     serverOptions: { requestTimeout: 60_000 },
   }) as Server;
   server.timeout = 0;
+  answerInTurn(server, app.limits.pipelinedRequests);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {

@@ -60,7 +60,7 @@ answer(async ({ kind }: HttpServerQuestion): Promise<Started | NodeJS.CpuUsage> 
   return { port, subscriptionId };
 });
 
-function constantApp(): Pick<App, "fetch" | "frameBytes" | "listensOn"> {
+function constantApp(): Pick<App, "fetch" | "limits" | "listensOn"> {
   const target = new ConstantApi(constantUpdates(samples === "sample" ? [SAMPLE] : []));
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.post("/api", async (c: Context<{ Bindings: HttpBindings }>) => {
@@ -68,5 +68,5 @@ function constantApp(): Pick<App, "fetch" | "frameBytes" | "listensOn"> {
     await nodeHttpBatchRpcResponse(c.env.incoming, c.env.outgoing, target);
     return RESPONSE_ALREADY_SENT;
   });
-  return { fetch: app.fetch, frameBytes: DEFAULT_LIMITS.frameBytes, listensOn: () => {} };
+  return { fetch: app.fetch, limits: DEFAULT_LIMITS, listensOn: () => {} };
 }
