@@ -75,9 +75,11 @@ export class ChatClient {
 
   async #publishInbox(): Promise<void> {
     this.#socket.pause(); // what else it says waits on its side
-    for (let text = this.#inbox.shift(); text !== undefined; text = this.#inbox.shift()) {
+    while (this.#inbox.length > 0) {
       // Acknowledgements to a client that does not read them would pile up.
       if (!this.#hasRoom) await new Promise<void>((resolve) => this.#whenSent.push(resolve));
+      const text = this.#inbox.shift();
+      if (text === undefined) break; // it was told to leave meanwhile
       this.#acknowledged = this.#options.say(text).then(() => this.#send(ACK));
       await this.#acknowledged;
     }
@@ -133,6 +135,7 @@ export class ChatClient {
   #leave(error: unknown): void {
     const told = error instanceof PushError ? error : new PushError("internal", "internal error");
     if (told !== error) this.#hub.onError(error, "chat");
+    if (this.#isOpen) this.#inbox.length = 0; // what it still had to say is not heard
     this.#socket.close(ERRORS[told.code].close, closeReason(told));
     this.#socket.resume(); // a paused socket would not see the peer's close frame
   }

@@ -325,6 +325,16 @@ test("long-poll does not ask without a pause where polls are not held", async ()
   expect(performance.now() - before).toBeGreaterThan(900);
 });
 
+test("rpc-poll may come back when its subscription has lapsed, although that one never does", async () => {
+  const server = await startedLocal({ limits: { leaseMs: 50 } });
+  await server.hub.publish("topic", 1);
+  const { next } = open("rpc-poll", server.url, { after: "earliest" });
+  await next();
+  await until(() => server.app.stats().subscriptions === 0);
+  const lapsed = { code: "subscription_not_found", canRetry: true };
+  await expect(next()).rejects.toMatchObject(lapsed);
+});
+
 test("a cursor of one transport is good on every other", async () => {
   const server = await startedLocal();
   await server.hub.publish("topic", 0);

@@ -9,6 +9,7 @@ import { openFrames } from "../../support/frames.ts";
 import { type PublishingServer, startPublishingServer } from "../../support/publishing-server.ts";
 import { openSocket, type SocketClient } from "../../support/rpc.ts";
 import { eventsToBatch, linesToBatch } from "../../support/topic-readers.ts";
+import { openTcp } from "../../support/wire.ts";
 
 const EVENT_BYTES = 20_000;
 const EVENTS = 10_000; // × 20 kB = 200 MB
@@ -174,6 +175,29 @@ test("a hundred tails of one frozen session cost no more than one", async () => 
     expect([seen.wrong, seen.events + seen.missed]).toEqual([0, 2_064]);
   expect(growth).toBeLessThan(2 * BOUND_PER_READER);
 });
+
+test.each([
+  ["polls", ""],
+  ["streams", "Accept: text/event-stream\r\n"],
+])(
+  "a connection that asks for a thousand %s and never reads costs no more than one",
+  async (_name, accept) => {
+    const server = await startPublishingServer({});
+    await server.publish({ count: 64, bytes: EVENT_BYTES, perTurn: 1 });
+    const before = await server.memory();
+    const socket = await openTcp(server.url);
+    socket.pause();
+    const ask = `GET /topics/topic?after=earliest HTTP/1.1\r\nHost: localhost\r\n${accept}\r\n`;
+    await new Promise<void>((resolve) => socket.write(ask.repeat(1_000), () => resolve()));
+    // Another client's answers come behind what the first has asked for.
+    for (let count = 0; count < 50; count += 1) {
+      expect((await fetch(`${server.url}/topics/topic`)).status).toBe(200);
+    }
+    // A thousand requests that wait, and one answer.
+    expect((await server.memory()) - before).toBeLessThan(8 * 1024 * 1024);
+    expect((await server.stats()).readers).toBeLessThanOrEqual(1);
+  },
+);
 
 /** Counts what a reader got, and whatever breaks the promise of order and honest gaps. */
 function tally() {
