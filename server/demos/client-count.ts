@@ -12,7 +12,7 @@ const TOPIC = "client-count";
 
 // A write takes some 15 µs, and each join is one for everybody: 50 million of them for 10,000
 // clients. So a crowd is told the newest count now and then: 10,000 every half a second, which is a
-// third of one core; and up to 20 at every join.
+// third of one core; and fewer than 20 at every join.
 const PAUSE_MS = 0.05; // for each client
 
 export class ClientCount {

@@ -77,6 +77,15 @@ describe.each(REQUESTS)("over %s", (name, request) => {
       expect(server.errors).toEqual([]);
     },
   );
+
+  test("a store that never answers does not hold up a server that stops", async () => {
+    const { server, hold } = await startGated();
+    const { asked } = hold("ends");
+    const socket = await openTcp(server.url);
+    socket.write(request);
+    await expect.poll(asked).toBe(1);
+    await server.close(); // without a grace
+  });
 });
 
 describe("a store that fails", () => {
