@@ -7,7 +7,7 @@ import type { Batch, PollOptions, Subscribed, TopicInfo } from "./contract.ts";
 import { PushError } from "./errors.ts";
 import { Leases } from "./leases.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-import { andThen, type MaybePromise } from "./maybe-promise.ts";
+import { andThen, type MaybePromise, whenRejected } from "./maybe-promise.ts";
 import { type Cursor, formatCursor } from "./store/cursor.ts";
 import { RINGS_PER_TURN } from "./store/doorbell.ts";
 import { parsePlace, type PlaceOptions } from "./store/place.ts";
@@ -222,7 +222,10 @@ export class Hub {
 
   #place(topic: string, options: PlaceOptions): MaybePromise<Cursor> {
     const place = parsePlace(options);
-    return andThen(this.#store.ends(topic), place);
+    return whenRejected(andThen(this.#store.ends(topic), place), (error) => {
+      this.#checkOpen(); // a store that is closed while it is asked fails in its own words
+      throw error;
+    });
   }
 
   #checkReaders(): void {

@@ -11,3 +11,11 @@ export function andThen<T, R>(
 ): MaybePromise<R> {
   return value instanceof Promise ? value.then(next) : next(value);
 }
+
+/** `handle` throws what the promise is rejected with instead. An answer at once passes. */
+export function whenRejected<T>(
+  value: MaybePromise<T>,
+  handle: (error: unknown) => never,
+): MaybePromise<T> {
+  return value instanceof Promise ? value.catch(handle) : value;
+}

@@ -10,7 +10,7 @@
 import type { Batch, Gap } from "./contract.ts";
 import { PushError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
-import { andThen, type MaybePromise } from "./maybe-promise.ts";
+import { andThen, type MaybePromise, whenRejected } from "./maybe-promise.ts";
 import { type Cursor, formatCursor } from "./store/cursor.ts";
 import type { ReadResult, Store } from "./store/store.ts";
 
@@ -170,7 +170,11 @@ export class Subscription {
   }
 
   #readFrom(after: Cursor, limit: number): MaybePromise<ReadResult> {
-    return this.#store.read(this.topic, after, { limit, maxBytes: this.#batchBytes });
+    const result = this.#store.read(this.topic, after, { limit, maxBytes: this.#batchBytes });
+    return whenRejected(result, (error) => {
+      this.#checkOpen(); // a store that is closed while it is asked fails in its own words
+      throw error;
+    });
   }
 
   /** Moves the cursor over what the store gave; what the window is too small for is skipped. */

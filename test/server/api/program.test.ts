@@ -43,11 +43,12 @@ async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promis
 describe("started", () => {
   test("on any free port, it prints URLs that answer", async () => {
     const server = await startedProcess();
-    await until(() => server.output().includes("/api\n"));
+    await until(() => server.output().includes("all the rest"));
     const urls = server.output().match(/http:\S+/g)!;
     expect(urls).toEqual([
       `http://localhost:${server.port}/static/serverpush/`,
       `http://localhost:${server.port}/api`,
+      `http://localhost:${server.port}/`,
     ]);
     expect(server.output()).toMatch(new RegExp(`^capnweb-push ${version}\n`));
     const page = await ask(urls[0]);
