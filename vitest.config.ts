@@ -9,5 +9,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     retry: 0,
+    // Most tests wait: for heartbeats, for a silence of a minute, for a browser. More workers than
+    // two cores have wait together.
+    maxWorkers: 3,
   },
 });

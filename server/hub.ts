@@ -119,7 +119,6 @@ export class Hub {
     const subscription = await this.#open(topic, from, this.#checkCapacity(capacity), () =>
       this.#readers.delete(subscription),
     );
-    this.#checkOpen(); // both may have changed meanwhile
     this.#checkReaders();
     this.#readers.add(subscription);
     return subscription;

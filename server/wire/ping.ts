@@ -32,4 +32,4 @@ export function keepPinging(
   });
 }
 
-const PONG_BYTES = 1024 * 1024; // what may wait in the socket, batches and all
+const PONG_BYTES = 16 * 1024; // far below what ends the room for batches, so that only they do
