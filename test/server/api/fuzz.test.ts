@@ -76,7 +76,7 @@ test("random frames end their own session at most, and the server is none the wo
 async function expectUnharmed(server: ServerProcess): Promise<void> {
   expect(server.process.exitCode).toBe(null);
   expect(server.output()).toMatch(
-    /^capnweb-push \S+\n {2}live metrics [^\n]+\n {2}Cap'n Web [^\n]+\n$/,
+    /^capnweb-push \S+\n {2}live metrics [^\n]+\n {2}Cap'n Web [^\n]+\n {2}all the rest [^\n]+\n$/,
   );
   const { subscriptionId } = await call<MetricsSubscribed>(server.url, "subscribeSystemMetrics");
   const { api } = await openSocket(`ws://127.0.0.1:${server.port}/api`);

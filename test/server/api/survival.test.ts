@@ -16,7 +16,7 @@ async function expectAlive(server: ServerProcess): Promise<void> {
   await call(server.url, "topics");
   await call(server.url, "topics");
   expect(server.process.exitCode).toBe(null);
-  expect(server.output().split("\n")).toHaveLength(4); // the greeting
+  expect(server.output().split("\n")).toHaveLength(5); // the greeting
 }
 
 describe("a promise of the client, which the library rejects when it gives the message up", () => {
