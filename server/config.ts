@@ -208,7 +208,8 @@ function helpText(): string {
     ...setting.about.map((line) => `      ${line}`),
   ]);
   return `Publish once; every client gets every event, in order, and is told exactly what
-it missed, over Cap'n Web RPC. Serves live system metrics.
+it missed, over Cap'n Web RPC, Server-Sent Events, WebSocket, long-polling or
+polling. Serves live system metrics.
 
 Usage: capnweb-push [serve] [flags]
        capnweb-push tail URL [flags]   print the events of a topic
