@@ -8,6 +8,7 @@ export default defineConfig({
     // for the thing itself; this only ends one that waits for what never comes.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } }, // the default, 1 s, is a guess at the machine's speed
     retry: 0,
     // Most tests wait: for heartbeats, for a silence of a minute, for a browser. More workers than
     // two cores have wait together.
