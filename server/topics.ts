@@ -26,6 +26,8 @@ interface Asked {
   readonly after: string | undefined;
   readonly last: number | undefined;
   readonly limit: number | undefined;
+  /** For a poll; a stream waits anyway. */
+  readonly waitMs: number;
 }
 
 export function topicRoutes(hub: Hub, publishing: Publishing): Hono<{ Bindings: Bindings }> {
@@ -58,8 +60,7 @@ async function read(c: TopicContext, hub: Hub): Promise<Response> {
   if (type === NDJSON) {
     return handOver(c, type, (response) => streamLines(response, hub, question));
   }
-  const waitMs = askedWait(c.req.query("wait"), hub.limits.waitMs);
-  const batch = await answerPoll(c.env.incoming, hub, { ...question, waitMs });
+  const batch = await answerPoll(c.env.incoming, hub, question);
   return c.json(batch, 200, NO_STORE);
 }
 
@@ -94,6 +95,7 @@ function asked(c: TopicContext, { limits }: Hub): Asked {
     after: query["after"],
     last: wholeNumber("last", query["last"], 0, limits.maxSubscriptionCapacity),
     limit: wholeNumber("limit", query["limit"], 1, limits.batchEvents),
+    waitMs: askedWait(query["wait"], limits.waitMs),
   };
 }
 

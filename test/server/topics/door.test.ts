@@ -124,6 +124,15 @@ describe("a poll's `wait`", () => {
     expect(server.app.stats().readers).toBe(0);
   });
 
+  test.each(["text/event-stream", "application/x-ndjson"])(
+    "is judged on a stream of %s too, which does not use it",
+    async (Accept) => {
+      const { url } = await startedLocal();
+      const answer = await ask(`${url}/topics/topic?wait=x`, { headers: { Accept } });
+      expect(refusalOf(answer)).toEqual({ status: 400, code: "invalid_request" });
+    },
+  );
+
   test.each(["0", "0.0", "30", "30.0", "29.999", "007"])("%j passes", async (wait) => {
     const server = await startedLocal();
     await server.hub.publish("topic", 1);
