@@ -4,9 +4,9 @@
  */
 import { type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { WebSocket, WebSocketServer } from "ws";
+import type { WebSocketServer } from "ws";
 import type { App } from "./app.ts";
-import type { Bindings } from "./wire/upgrade.ts";
+import type { Bindings, OnUpgraded } from "./wire/upgrade.ts";
 
 /** @returns the connections whose handshake is under way: nobody else closes them */
 export function answerHandshakes(
@@ -25,14 +25,16 @@ export function answerHandshakes(
       if (!open) return refuse(request, socket, response);
       pending.delete(socket);
       socket.off("error", ignore);
-      sockets.handleUpgrade(request, socket, head, open);
+      sockets.handleUpgrade(request, socket, head, (upgraded) => {
+        open({ socket: upgraded, connection: socket });
+      });
     });
   });
   return pending;
 }
 
 interface Decision {
-  readonly open: ((socket: WebSocket) => void) | undefined;
+  readonly open: OnUpgraded | undefined;
   readonly response: Response;
 }
 

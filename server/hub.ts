@@ -9,10 +9,10 @@ import { Leases } from "./leases.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { andThen, type MaybePromise, whenRejected } from "./maybe-promise.ts";
 import { type Cursor, formatCursor } from "./store/cursor.ts";
-import { RINGS_PER_TURN } from "./store/doorbell.ts";
 import { parsePlace, type PlaceOptions } from "./store/place.ts";
 import type { Store } from "./store/store.ts";
 import { Subscription } from "./subscription.ts";
+import { Turns } from "./turns.ts";
 
 export interface HubOptions {
   /** What differs from `DEFAULT_LIMITS`. */
@@ -45,6 +45,7 @@ export class Hub {
   readonly #store: Store;
   readonly #leases: Leases;
   readonly #readers = new Set<Subscription>();
+  readonly #turns = new Turns();
   #published = 0;
   #closed: (() => PushError) | undefined;
 
@@ -190,9 +191,10 @@ export class Hub {
     if (this.#closed) return;
     this.#closed = reason;
     // Whoever waits at the head of a topic still gets what was published in this very turn.
-    for (let rung = 0; rung <= this.#readers.size; rung += RINGS_PER_TURN) await nextTurn();
+    await this.#turns.passed();
     this.#leases.close(reason);
     for (const reader of this.#readers) reader.close(reason());
+    await this.#turns.passed();
     await this.#store.close();
   }
 
@@ -214,6 +216,7 @@ export class Hub {
     return new Subscription(this.#store, name, {
       after: place,
       batchBytes,
+      turns: this.#turns,
       ...(capacity !== undefined && { capacity }),
       ...(onClose && { onClose }),
     });
@@ -244,10 +247,6 @@ export class Hub {
     const max = this.limits.maxSubscriptionCapacity;
     return checkWhole("capacity", capacity, { min: 1, max });
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function stopping(): PushError {

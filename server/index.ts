@@ -19,7 +19,7 @@ export { type NextOptions, Subscription, type SubscriptionOptions } from "./subs
 export { farewell, type SseOptions, streamEvents } from "./transports/sse.ts";
 export { streamFrames } from "./transports/websocket.ts";
 export { closeReason } from "./wire/close-reason.ts";
-export { deliver, type DeliveryOptions, type Sink } from "./wire/delivery.ts";
+export { deliver, type Delivery, type DeliveryOptions, type Sink } from "./wire/delivery.ts";
 export {
   comment,
   EVENT_STREAM,
@@ -31,4 +31,4 @@ export { handOver } from "./wire/hand-over.ts";
 export { type HttpStream, openHttpStream } from "./wire/http-stream.ts";
 export { refuseMethod } from "./wire/method.ts";
 export { keepPinging } from "./wire/ping.ts";
-export { acceptSocket, type Bindings, isHandshake } from "./wire/upgrade.ts";
+export { acceptSocket, type Bindings, isHandshake, type Upgraded } from "./wire/upgrade.ts";

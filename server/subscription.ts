@@ -13,6 +13,7 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { andThen, type MaybePromise, whenRejected } from "./maybe-promise.ts";
 import { type Cursor, formatCursor } from "./store/cursor.ts";
 import type { ReadResult, Store } from "./store/store.ts";
+import { Bell, Turns } from "./turns.ts";
 
 export interface SubscriptionOptions {
   /** Where to begin: the reader has everything up to here. */
@@ -21,6 +22,8 @@ export interface SubscriptionOptions {
   capacity?: number;
   /** The largest batch, in bytes of JSON. */
   batchBytes?: number;
+  /** Where it waits for its turn when it was woken. Default: one of its own. */
+  turns?: Turns;
   /** Called once, when it is closed. */
   onClose?: () => void;
 }
@@ -39,14 +42,22 @@ export interface NextOptions extends SubscriptionReadOptions {
   waitMs?: number | undefined;
 }
 
+export interface Watch {
+  /** Asks to be woken, in its turn, as an event would. */
+  ring(): void;
+  /** It is not woken any more, but for once if it has been rung already. May be called twice. */
+  end(): void;
+}
+
 export class Subscription {
   readonly topic: string;
   readonly capacity: number;
   readonly #store: Store;
   readonly #batchBytes: number;
+  readonly #turns: Turns;
   readonly #onClose: (() => void) | undefined;
-  /** What ends the waits that are going on. */
-  readonly #waits = new Set<() => void>();
+  /** Those who wait for an event, nearly always one. */
+  #watching: readonly Bell[] = [];
   #cursor: Cursor;
   #behind = 0;
   #missed = 0;
@@ -61,6 +72,7 @@ export class Subscription {
       after,
       capacity = Number.POSITIVE_INFINITY,
       batchBytes = DEFAULT_LIMITS.batchBytes,
+      turns = new Turns(),
       onClose,
     }: SubscriptionOptions,
   ) {
@@ -68,6 +80,7 @@ export class Subscription {
     this.capacity = capacity;
     this.#store = store;
     this.#batchBytes = batchBytes;
+    this.#turns = turns;
     this.#onClose = onClose;
     this.#cursor = after;
   }
@@ -80,6 +93,11 @@ export class Subscription {
   /** How many events it has lost since it was opened, as far as they could be counted. */
   get missed(): number {
     return this.#missed;
+  }
+
+  /** Why it was closed, once it is. */
+  get closed(): PushError | undefined {
+    return this.#closed;
   }
 
   /** How many events waited behind the last batch, at the moment that was read. */
@@ -117,11 +135,28 @@ export class Subscription {
     return this.#wait(batch, limit, waitMs, signal);
   }
 
+  /**
+   * Wakes a reader that has taken everything: `answer` is called soon after there may be something
+   * to read, and once this is closed. It may be called for nothing. It MUST NOT throw.
+   */
+  watch(answer: () => void): Watch {
+    const bell = new Bell(this.#turns, answer);
+    const takeDown = this.#store.watch(this.topic, () => bell.ring());
+    this.#watching = [...this.#watching, bell];
+    return {
+      ring: () => bell.ring(),
+      end: () => {
+        takeDown();
+        this.#watching = this.#watching.filter((other) => other !== bell);
+      },
+    };
+  }
+
   /** Ends it. Whoever waits in `next()` gets `reason`, and so does every later read. */
   close(reason = new PushError("subscription_not_found", "subscription not found")): void {
     if (this.#closed) return;
     this.#closed = reason;
-    for (const end of this.#waits) end();
+    for (const bell of this.#watching) bell.ring();
     this.#onClose?.();
   }
 
@@ -135,7 +170,7 @@ export class Subscription {
     let wake = () => {};
     let rung: boolean;
     let ended = false;
-    const takeDown = this.#store.watch(this.topic, () => {
+    const watch = this.watch(() => {
       rung = true;
       wake();
     });
@@ -145,7 +180,6 @@ export class Subscription {
     };
     const timer = waitMs === undefined ? undefined : setTimeout(end, waitMs);
     signal?.addEventListener("abort", end, { once: true });
-    this.#waits.add(end);
     try {
       for (;;) {
         rung = false;
@@ -158,10 +192,9 @@ export class Subscription {
         if (ended) return empty;
       }
     } finally {
-      takeDown();
+      watch.end();
       clearTimeout(timer);
       signal?.removeEventListener("abort", end);
-      this.#waits.delete(end);
     }
   }
 

@@ -44,7 +44,7 @@ export function topicRoutes(hub: Hub, publishing: Publishing): Hono<{ Bindings: 
 async function accept(c: TopicContext, hub: Hub): Promise<Response> {
   const { topic, limit, ...from } = asked(c, hub);
   const after = await hub.admit(topic, from);
-  return acceptSocket(c, (socket) => void streamFrames(socket, hub, { topic, after, limit }));
+  return acceptSocket(c, (upgraded) => void streamFrames(upgraded, hub, { topic, after, limit }));
 }
 
 async function read(c: TopicContext, hub: Hub): Promise<Response> {

@@ -51,7 +51,7 @@ test("imports of the server go down only, also those of types", () => {
     /^server\/(wire\/|origin\.ts$|publishing\.ts$)/,
     /^server\/hub\.ts$/,
     /^server\/leases\.ts$/,
-    /^server\/subscription\.ts$/,
+    /^server\/(subscription|turns)\.ts$/,
     /^server\/store\//,
     /^server\/check\.ts$/,
     /^server\/errors\.ts$/,

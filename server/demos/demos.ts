@@ -91,5 +91,5 @@ async function answerTrigger(c: DemoContext, dashboard: Dashboard): Promise<Resp
 async function openChat(c: DemoContext, chat: Chat): Promise<Response> {
   if (!isHandshake(c)) throw new PushError("upgrade_required", "Expected a WebSocket");
   const after = await chat.admit();
-  return acceptSocket(c, (socket) => void chat.join(socket, after));
+  return acceptSocket(c, ({ socket }) => void chat.join(socket, after));
 }

@@ -3,7 +3,6 @@
  * resume, hence no ids; a newcomer gets the newest at once, and whoever is late only the newest few.
  */
 import type { ServerResponse } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Batch } from "../contract.ts";
 import type { Hub } from "../hub.ts";
 import { farewell } from "../transports/sse.ts";
@@ -39,26 +38,31 @@ export async function streamStates(
     if (stream.hasRoom) stream.write(comment("heartbeat"));
   };
   const timer = steadyHeartbeat ? setInterval(heartbeat, heartbeatMs) : undefined;
-  let pause = 0; // not before the first
+  let pausing = false;
+  const pause = (ms: number) => {
+    if (ms < 1) return;
+    pausing = true;
+    const end = () => {
+      pausing = false;
+      delivery.wake();
+    };
+    setTimeout(end, ms).unref();
+  };
   const sink: Sink = {
-    room: async () => {
-      if (pause >= 1) await sleep(pause, undefined, { ref: false });
-      await stream.room();
-    },
+    hasRoom: () => stream.hasRoom && !pausing,
     write: (batch) => {
       stream.write(encode(batch, colon));
-      pause = pauseMs();
+      pause(pauseMs());
     },
     heartbeat: steadyHeartbeat ? () => {} : heartbeat,
     end: (reason) => stream.end(farewell(reason)),
-    onClose: (callback) =>
-      stream.onClose(() => {
-        clearInterval(timer);
-        callback();
-        onClose?.();
-      }),
   };
-  void deliver(subscription, sink, { heartbeatMs, onError: hub.onError });
+  const delivery = deliver(subscription, sink, { heartbeatMs, onError: hub.onError });
+  stream.tell(delivery);
+  stream.onClose(() => {
+    clearInterval(timer);
+    onClose?.();
+  });
 }
 
 function encode({ events }: Batch, colon: EventFormat["colon"]): string {

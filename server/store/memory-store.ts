@@ -36,9 +36,19 @@ interface Topic {
   bytes: number;
 }
 
+/** All that a read depends on. Readers that are woken together ask the same, and get one object. */
+interface Question {
+  readonly topic: Topic;
+  readonly first: number;
+  readonly last: number;
+  readonly after: Cursor;
+  readonly limits: ReadLimits;
+}
+
 export class MemoryStore implements Store {
   readonly #topics = new Map<string, Topic>();
   readonly #options: Required<MemoryStoreOptions>;
+  #newest: (Question & { readonly result: ReadResult }) | undefined;
 
   constructor({
     historyEvents = DEFAULT_LIMITS.historyEvents,
@@ -70,24 +80,15 @@ export class MemoryStore implements Store {
     return { epoch: topic.epoch, offset };
   }
 
-  read(name: string, after: Cursor, { limit, maxBytes }: ReadLimits): ReadResult {
+  read(name: string, after: Cursor, limits: ReadLimits): ReadResult {
     const topic = this.#get(name);
-    const { epoch, log } = topic;
     this.#evict(topic, this.#options.now());
-    const gap = gapBefore(after, topic);
-    const from = gap ? log.first : after.offset + 1;
-    const events: PushEvent[] = [];
-    let bytes = 0;
-    for (let offset = from; offset <= log.last && events.length < limit; offset += 1) {
-      const entry = log.at(offset)!;
-      bytes += entry.bytes;
-      if (bytes > maxBytes && events.length > 0) break;
-      events.push(entry.event);
+    const { first, last } = topic.log;
+    const question: Question = { topic, first, last, after, limits };
+    if (!this.#newest || !isSame(question, this.#newest)) {
+      this.#newest = { ...question, result: collect(question) };
     }
-    const end = { epoch, offset: from - 1 + events.length };
-    const cursor = formatCursor(end);
-    const batch: Batch = gap ? { events, cursor, gap } : { events, cursor };
-    return { batch, end, last: log.last };
+    return this.#newest.result;
   }
 
   ends(name: string): LogEnds {
@@ -140,6 +141,36 @@ export class MemoryStore implements Store {
       topic.bytes -= log.shift()!.bytes;
     }
   }
+}
+
+function isSame(a: Question, b: Question): boolean {
+  return (
+    a.topic === b.topic &&
+    a.first === b.first &&
+    a.last === b.last &&
+    a.after.offset === b.after.offset &&
+    a.after.epoch === b.after.epoch &&
+    a.limits.limit === b.limits.limit &&
+    a.limits.maxBytes === b.limits.maxBytes
+  );
+}
+
+function collect({ topic, after, limits: { limit, maxBytes } }: Question): ReadResult {
+  const { epoch, log } = topic;
+  const gap = gapBefore(after, topic);
+  const from = gap ? log.first : after.offset + 1;
+  const events: PushEvent[] = [];
+  let bytes = 0;
+  for (let offset = from; offset <= log.last && events.length < limit; offset += 1) {
+    const entry = log.at(offset)!;
+    bytes += entry.bytes;
+    if (bytes > maxBytes && events.length > 0) break;
+    events.push(entry.event);
+  }
+  const end = { epoch, offset: from - 1 + events.length };
+  const cursor = formatCursor(end);
+  const batch: Batch = gap ? { events, cursor, gap } : { events, cursor };
+  return { batch, end, last: log.last };
 }
 
 /** What a reader at `after` can no longer get. */

@@ -8,7 +8,8 @@ import type { PushError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import { cursorAt, cursorBefore } from "../store/cursor.ts";
 import { deliver, type Sink } from "../wire/delivery.ts";
-import { type HttpStream, openHttpStream } from "../wire/http-stream.ts";
+import { encodeOnce } from "../wire/encode-once.ts";
+import { chunk, type HttpStream, openHttpStream } from "../wire/http-stream.ts";
 
 export const NDJSON = "application/x-ndjson";
 
@@ -32,24 +33,24 @@ export async function streamLines(
   const subscription = await hub.subscribe(topic, { after, last });
   const stream = openHttpStream(response, { "Content-Type": NDJSON, Cursor: subscription.cursor });
   const { heartbeatMs } = hub.limits;
-  void deliver(subscription, lineSink(stream), { heartbeatMs, limit, onError: hub.onError });
+  const options = { heartbeatMs, limit, onError: hub.onError };
+  stream.tell(deliver(subscription, lineSink(stream), options));
 }
 
-function encodeBatch(batch: Batch): string {
+const linesOf = encodeOnce((batch: Batch): Buffer => {
   let text = batch.gap ? line({ cursor: cursorBefore(batch), gap: batch.gap }) : "";
   for (const event of batch.events) {
     text += line({ cursor: cursorAt(batch.cursor, event.offset), ...event });
   }
-  return text;
-}
+  return chunk(text);
+});
 
 function lineSink(stream: HttpStream): Sink {
   return {
-    room: () => stream.room(),
-    write: (batch) => stream.write(encodeBatch(batch)),
+    hasRoom: () => stream.hasRoom,
+    write: (batch) => stream.write(linesOf(batch)),
     heartbeat: () => stream.write("\n"), // readers of NDJSON skip empty lines, jq too
     end: (reason) => stream.end(lastLine(reason)),
-    onClose: (callback) => stream.onClose(callback),
   };
 }
 

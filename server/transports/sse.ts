@@ -9,8 +9,9 @@ import type { Hub } from "../hub.ts";
 import { cursorAt, cursorBefore, parseCursor } from "../store/cursor.ts";
 import type { Subscription } from "../subscription.ts";
 import { deliver, type Sink } from "../wire/delivery.ts";
+import { encodeOnce } from "../wire/encode-once.ts";
 import { comment, EVENT_STREAM, eventBlock } from "../wire/event-stream.ts";
-import { type HttpStream, openHttpStream } from "../wire/http-stream.ts";
+import { chunk, type HttpStream, openHttpStream } from "../wire/http-stream.ts";
 
 export interface SseOptions {
   topic: unknown;
@@ -36,11 +37,8 @@ export async function streamEvents(
     : { subscription: await hub.subscribe(topic, { after, last }) };
   const stream = openHttpStream(response, { "Content-Type": EVENT_STREAM });
   stream.write(greeting(subscription.cursor, hub.limits.reconnectMs, gap));
-  void deliver(subscription, eventSink(stream), {
-    heartbeatMs: hub.limits.heartbeatMs,
-    limit,
-    onError: hub.onError,
-  });
+  const options = { heartbeatMs: hub.limits.heartbeatMs, limit, onError: hub.onError };
+  stream.tell(deliver(subscription, eventSink(stream), options));
 }
 
 /** The last word of a stream: why it ends, and when to come back. */
@@ -74,14 +72,14 @@ function greeting(cursor: string, reconnectMs: number, gap: Gap | undefined): st
   return eventBlock({ retry, id: cursor }) + (gap ? gapBlock(cursor, gap) : "");
 }
 
-function encodeBatch(batch: Batch): string {
+const blocksOf = encodeOnce((batch: Batch): Buffer => {
   let text = batch.gap ? gapBlock(cursorBefore(batch), batch.gap) : "";
   for (const { offset, name, data } of batch.events) {
     const id = cursorAt(batch.cursor, offset);
     text += eventBlock({ id, event: name, data: JSON.stringify(data) });
   }
-  return text;
-}
+  return chunk(text);
+});
 
 function gapBlock(id: string, gap: Gap): string {
   return eventBlock({ id, event: "gap", data: JSON.stringify(gap) });
@@ -89,10 +87,9 @@ function gapBlock(id: string, gap: Gap): string {
 
 function eventSink(stream: HttpStream): Sink {
   return {
-    room: () => stream.room(),
-    write: (batch) => stream.write(encodeBatch(batch)),
+    hasRoom: () => stream.hasRoom,
+    write: (batch) => stream.write(blocksOf(batch)),
     heartbeat: () => stream.write(comment("heartbeat")),
     end: (reason) => stream.end(farewell(reason)),
-    onClose: (callback) => stream.onClose(callback),
   };
 }

@@ -1,58 +1,144 @@
 /**
- * The loop of every transport that pushes: wait for room, wait for a batch, hand it over. It reads
- * only when there is room, so behind a client that stops reading nothing piles up but a cursor.
+ * How every transport that pushes is fed: in its turn, while there is room, one batch. It reads only
+ * when there is room, so behind a client that stops reading nothing piles up but a cursor; and with
+ * a store that answers at once nothing is made per event, no promise and no timer.
+ *
+ *      an event, or room again → bell → its turn → room? → read → write → more? → bell
  */
 import type { Batch } from "../contract.ts";
 import { PushError } from "../errors.ts";
 import type { OnError } from "../hub.ts";
-import type { MaybePromise } from "../maybe-promise.ts";
-import { isEmpty, type Subscription } from "../subscription.ts";
+import { isEmpty, type Subscription, type Watch } from "../subscription.ts";
 
 /** A transport's half: batches → bytes. None of it throws, whatever has become of the client. */
 export interface Sink {
-  /** At once when there is room, or when nobody is there any more. */
-  room(): MaybePromise<void>;
+  /** Whether a batch may be written now. When it becomes true the transport calls `wake`. */
+  hasRoom(): boolean;
   write(batch: Batch): void;
   /** A sign of life after `heartbeatMs` of silence. */
   heartbeat(empty: Batch): void;
   /** The last word: why it ends, and when to come back. */
   end(reason: PushError): void;
-  /** Calls back once, when the client has left. */
-  onClose(callback: () => void): void;
 }
 
 export interface DeliveryOptions {
   heartbeatMs: number;
   /** At most this many events in a batch. */
   limit?: number | undefined;
-  /** Whether the first batch goes out at once, even if it has nothing but a cursor. */
+  /** Whether a sign of life goes out at once, unless there is a batch. */
   greets?: boolean;
   onError: OnError;
 }
 
-/** Delivers until the client leaves or the subscription is closed. Never rejects. */
-export async function deliver(
+/** Delivers until the transport calls `stop` or the subscription is closed. */
+export function deliver(
   subscription: Subscription,
   sink: Sink,
-  { heartbeatMs, limit, greets = false, onError }: DeliveryOptions,
-): Promise<void> {
-  let left = false;
-  sink.onClose(() => {
-    left = true;
-    subscription.close(); // wakes the loop
-  });
-  try {
-    if (greets) sink.write(await subscription.read({ limit }));
-    for (;;) {
-      await sink.room();
-      const batch = await subscription.next({ waitMs: heartbeatMs, limit });
-      if (isEmpty(batch)) sink.heartbeat(batch);
-      else sink.write(batch);
+  options: DeliveryOptions,
+): Delivery {
+  const delivery = new Delivery(subscription, sink, options);
+  delivery.wake();
+  return delivery;
+}
+
+export class Delivery {
+  readonly #subscription: Subscription;
+  readonly #sink: Sink;
+  readonly #limit: { readonly limit?: number | undefined };
+  readonly #onError: OnError;
+  readonly #watch: Watch;
+  readonly #silence: NodeJS.Timeout;
+  #signOfLifeIsDue: boolean;
+  #ended = false;
+  /** A read is under way, with a store that answers by promise; woken meanwhile. */
+  #reading = false;
+  #woken = false;
+  /** What was read, when the room for it has gone meanwhile. */
+  #held: Batch | undefined;
+
+  /** Use `deliver`, which starts it. */
+  constructor(
+    subscription: Subscription,
+    sink: Sink,
+    { heartbeatMs, limit, greets = false, onError }: DeliveryOptions,
+  ) {
+    this.#subscription = subscription;
+    this.#sink = sink;
+    this.#limit = { limit };
+    this.#onError = onError;
+    this.#signOfLifeIsDue = greets;
+    this.#watch = subscription.watch(() => this.#takeTurn());
+    this.#silence = setTimeout(() => this.#breakSilence(), heartbeatMs);
+  }
+
+  /** There may be room again. */
+  wake(): void {
+    this.#watch.ring();
+  }
+
+  /** The client has left: nothing is written any more. May be called twice. */
+  stop(): void {
+    this.#ended = true;
+    clearTimeout(this.#silence);
+    this.#watch.end();
+    this.#subscription.close();
+  }
+
+  #takeTurn(): void {
+    if (this.#ended) return;
+    const { closed } = this.#subscription;
+    if (closed) return this.#end(closed);
+    if (this.#reading) {
+      this.#woken = true; // there may be more than what is being read
+      return;
     }
-  } catch (error) {
-    if (!left) sink.end(toTell(error, onError));
-  } finally {
-    subscription.close();
+    if (!this.#sink.hasRoom()) return;
+    if (this.#held) return this.#give(this.#held);
+    this.#woken = false;
+    try {
+      const batch = this.#subscription.read(this.#limit);
+      if (batch instanceof Promise) void this.#hold(batch);
+      else this.#give(batch);
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+
+  #give(batch: Batch): void {
+    this.#held = undefined;
+    const empty = isEmpty(batch);
+    if (!empty || this.#signOfLifeIsDue) {
+      if (empty) this.#sink.heartbeat(batch);
+      else this.#sink.write(batch);
+      this.#signOfLifeIsDue = false;
+      this.#silence.refresh();
+    }
+    if (this.#woken || this.#subscription.behind > 0) this.wake();
+  }
+
+  /** Until its next turn: the room may be gone when a store answers by promise. */
+  async #hold(reading: Promise<Batch>): Promise<void> {
+    this.#reading = true;
+    try {
+      this.#held = await reading;
+      this.wake();
+    } catch (error) {
+      this.#end(error);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  #breakSilence(): void {
+    this.#signOfLifeIsDue = true;
+    this.#silence.refresh();
+    this.wake();
+  }
+
+  #end(error: unknown): void {
+    if (this.#ended) return;
+    this.stop();
+    this.#sink.end(toTell(error, this.#onError));
   }
 }
 

@@ -1,27 +1,31 @@
 /**
- * One long answer over HTTP: SSE, NDJSON. Written straight to Node's response, because a web stream
- * for each client costs several times as much per event.
+ * One long answer over HTTP: SSE, NDJSON. Node's response sends the head; what follows goes straight
+ * to its socket, in chunks that are made once for all clients. A web stream for each client costs
+ * several times as much per event.
  */
 import type { ServerResponse } from "node:http";
-import type { MaybePromise } from "../maybe-promise.ts";
-import { onGone } from "./on-gone.ts";
+import type { Socket } from "node:net";
+
+/** Who writes to it, and wants to know when it can go on and when it has to stop. */
+export interface Writer {
+  wake(): void;
+  stop(): void;
+}
 
 export class HttpStream {
   readonly #response: ServerResponse;
-  #wake: (() => void) | undefined;
-  #hasRoom = true;
+  readonly #socket: Socket;
   #closed = false;
-  #onClose = () => {};
+  #onClose: (() => void) | undefined;
+  #writer: Writer | undefined;
 
   /** Use `openHttpStream`, which sends the head. */
   constructor(response: ServerResponse) {
     this.#response = response;
-    response.on("drain", () => this.#makeRoom());
-    const stopWatching = onGone(response.req, () => this.#close());
-    response.once("close", () => {
-      stopWatching();
-      this.#close();
-    });
+    this.#socket = response.req.socket;
+    this.#closed = response.destroyed;
+    this.#socket.on("drain", this.#drain);
+    response.once("close", () => this.#close());
   }
 
   /** The client has left, or `end()` was called. */
@@ -29,19 +33,23 @@ export class HttpStream {
     return this.#closed || this.#response.writableEnded;
   }
 
-  /** The socket has taken what was written; otherwise wait for `room()`. */
+  /** The socket has taken what was written, or nobody is there any more to take it. */
   get hasRoom(): boolean {
-    return this.#hasRoom;
+    return !this.#socket.writableNeedDrain;
   }
 
-  write(text: string): void {
-    if (!this.closed) this.#hasRoom = this.#response.write(text);
+  /** @param data text, or what `chunk` made of it */
+  write(data: string | Buffer): void {
+    if (this.closed) return;
+    const bytes = typeof data === "string" ? chunk(data) : data;
+    // HTTP/1.0 knows no chunks (RFC 9112 §7.1): there the end of the connection ends the answer.
+    this.#socket.write(this.#response.chunkedEncoding ? bytes : unchunk(bytes));
   }
 
-  /** As soon as the socket has room for more, or nobody is there any more. */
-  room(): MaybePromise<void> {
-    if (this.#hasRoom || this.closed) return undefined;
-    return new Promise((resolve) => (this.#wake = resolve));
+  /** `wake` when there is room again, `stop` once when the client has left. */
+  tell(writer: Writer): void {
+    this.#writer = writer;
+    if (this.#closed) writer.stop();
   }
 
   /** Calls back once, when the client has left or everything has been sent. */
@@ -49,7 +57,7 @@ export class HttpStream {
     if (this.#closed) return callback();
     const others = this.#onClose;
     this.#onClose = () => {
-      others();
+      others?.();
       callback();
     };
   }
@@ -58,17 +66,13 @@ export class HttpStream {
     if (!this.closed) this.#response.end(lastText);
   }
 
-  #close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#makeRoom();
-    this.#onClose();
-  }
+  readonly #drain = (): void => this.#writer?.wake();
 
-  #makeRoom(): void {
-    this.#hasRoom = true;
-    this.#wake?.();
-    this.#wake = undefined;
+  #close(): void {
+    this.#closed = true;
+    this.#socket.off("drain", this.#drain); // it may be kept for the client's next request
+    this.#writer?.stop();
+    this.#onClose?.();
   }
 }
 
@@ -85,4 +89,14 @@ export function openHttpStream(
   response.writeHead(200, { ...STREAM_HEADERS, ...headers });
   response.flushHeaders();
   return new HttpStream(response);
+}
+
+/** RFC 9112 §7.1: the length in hexadecimal, the data, each with a line break. */
+export function chunk(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  return Buffer.from(`${length.toString(16)}\r\n${text}\r\n`);
+}
+
+function unchunk(bytes: Buffer): Buffer {
+  return bytes.subarray(bytes.indexOf("\n") + 1, -2);
 }

@@ -2,6 +2,7 @@
  * How a route takes a WebSocket. The handshake goes through the same routes and checks as every
  * other request, and nothing is upgraded before all of them have passed.
  */
+import type { Socket } from "node:net";
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { WebSocket } from "ws";
@@ -12,8 +13,16 @@ export interface Bindings extends HttpBindings {
   accept?: Accept;
 }
 
-/** `open` is called with the socket when the handshake is done; it may still fail. */
-export type Accept = (open: (socket: WebSocket) => void) => Response;
+export interface Upgraded {
+  readonly socket: WebSocket;
+  /** What carries it: for whole frames that are the same for many, and to know when it has room. */
+  readonly connection: Socket;
+}
+
+/** Called when the handshake is done; it may still fail. */
+export type OnUpgraded = (upgraded: Upgraded) => void;
+
+export type Accept = (open: OnUpgraded) => Response;
 
 type RequestContext = Pick<Context<{ Bindings: Bindings }>, "env">;
 
@@ -23,6 +32,6 @@ export function isHandshake({ env }: RequestContext): boolean {
 }
 
 /** The route's answer. */
-export function acceptSocket({ env }: RequestContext, open: (socket: WebSocket) => void): Response {
+export function acceptSocket({ env }: RequestContext, open: OnUpgraded): Response {
   return env.accept!(open);
 }

@@ -4,22 +4,53 @@
  */
 import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
-import { PassThrough } from "node:stream";
+import { Duplex } from "node:stream";
+
+/** Its buffer is full with the first byte. */
+class StuckSocket extends Duplex {
+  readonly written: string[] = [];
+  #taken: (() => void) | undefined;
+
+  constructor() {
+    super({ writableHighWaterMark: 1 });
+  }
+
+  override write(data: Buffer): boolean {
+    this.written.push(data.toString());
+    return super.write(data);
+  }
+
+  override _write(_data: Buffer, _encoding: string, taken: () => void): void {
+    this.#taken = taken;
+  }
+
+  override _read(): void {}
+
+  drain(): void {
+    this.#taken?.();
+  }
+}
 
 export class StuckResponse extends EventEmitter {
-  readonly req = { socket: new PassThrough() };
-  readonly written: string[] = [];
+  readonly req = { socket: new StuckSocket() };
+  readonly chunkedEncoding = false;
   destroyed = false;
   writableEnded = false;
+
+  /** @param client `{ reads: true }` has room for all that it is told */
+  constructor({ reads = false } = {}) {
+    super();
+    const { socket } = this.req;
+    if (reads) socket._write = (_data, _encoding, taken) => taken();
+  }
+
+  get written(): string[] {
+    return this.req.socket.written;
+  }
 
   writeHead(): void {}
 
   flushHeaders(): void {}
-
-  write(text: string): boolean {
-    this.written.push(text);
-    return false;
-  }
 
   end(text: string): void {
     this.written.push(text);
@@ -28,7 +59,7 @@ export class StuckResponse extends EventEmitter {
 
   /** The client has read everything. */
   drain(): void {
-    this.emit("drain");
+    this.req.socket.drain();
   }
 
   /** The client has gone. */

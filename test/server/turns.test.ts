@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { Bell, Turns } from "../../server/turns.ts";
+
+const eventLoopTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+function busy(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+test("takes turns in the order in which they were asked for, later, each once", async () => {
+  const turns = new Turns();
+  const taken: number[] = [];
+  for (const number of [1, 2, 3]) turns.add({ take: () => taken.push(number) });
+  expect(taken).toEqual([]);
+  await eventLoopTurn();
+  expect(taken).toEqual([1, 2, 3]);
+  await eventLoopTurn();
+  expect(taken).toEqual([1, 2, 3]);
+});
+
+test("who asks for another turn has it after those who wait already", async () => {
+  const turns = new Turns();
+  const taken: string[] = [];
+  const greedy = {
+    take() {
+      taken.push("greedy");
+      if (taken.length < 5) turns.add(greedy);
+    },
+  };
+  turns.add(greedy);
+  turns.add({ take: () => taken.push("other") });
+  await turns.passed();
+  await turns.passed();
+  expect(taken).toEqual(["greedy", "other", "greedy", "greedy", "greedy"]);
+});
+
+test("lets everybody else in every few milliseconds, however many there are", async () => {
+  const turns = new Turns();
+  const WORK_MS = 0.1;
+  let taken = 0;
+  const take = () => {
+    busy(WORK_MS);
+    taken += 1;
+  };
+  for (let count = 0; count < 1_000; count += 1) turns.add({ take });
+  const steps: number[] = [];
+  while (taken < 1_000) {
+    const before = taken;
+    await eventLoopTurn();
+    steps.push(taken - before);
+  }
+  // 4 ms of work of 0.1 ms each; a machine that stalls only makes the steps smaller.
+  expect(Math.max(...steps)).toBeLessThanOrEqual(41);
+});
+
+test("knows when all who wait now, and whom a doorbell wakes in this turn, had their turn", async () => {
+  const turns = new Turns();
+  const taken: number[] = [];
+  for (let number = 0; number < 100; number += 1) {
+    turns.add({ take: () => (busy(0.2), taken.push(number)) });
+  }
+  setImmediate(() => turns.add({ take: () => taken.push(100) }));
+  await turns.passed();
+  expect(taken).toHaveLength(101);
+});
+
+test("a bell that is rung many times before its turn has one turn, and then another", async () => {
+  const turns = new Turns();
+  let answers = 0;
+  const bell: Bell = new Bell(turns, () => {
+    answers += 1;
+    if (answers === 1) bell.ring();
+  });
+  for (let count = 0; count < 10; count += 1) bell.ring();
+  await turns.passed();
+  await turns.passed();
+  expect(answers).toBe(2);
+});
