@@ -82,7 +82,7 @@ export function createApp(hub: Hub, options: AppOptions = {}): App {
   app.get("/api", (c) => {
     if (!isHandshake(c)) throw new PushError("upgrade_required", "Expected a WebSocket or a POST");
     sessions.checkRoom();
-    return acceptSocket(c, ({ socket }) => sessions.open(socket));
+    return acceptSocket(c, (upgraded) => sessions.open(upgraded));
   });
   app.post("/api", async (c) => {
     const body = await readBody(c.env.incoming, hub.limits.bodyBytes);

@@ -13,7 +13,7 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { andThen, type MaybePromise, whenRejected } from "./maybe-promise.ts";
 import { type Cursor, formatCursor } from "./store/cursor.ts";
 import type { ReadResult, Store } from "./store/store.ts";
-import { Bell, Turns } from "./turns.ts";
+import { type Turn, Turns } from "./turns.ts";
 
 export interface SubscriptionOptions {
   /** Where to begin: the reader has everything up to here. */
@@ -22,7 +22,7 @@ export interface SubscriptionOptions {
   capacity?: number;
   /** The largest batch, in bytes of JSON. */
   batchBytes?: number;
-  /** Where it waits for its turn when it was woken. Default: one of its own. */
+  /** Shared by the subscriptions of a hub. */
   turns?: Turns;
   /** Called once, when it is closed. */
   onClose?: () => void;
@@ -42,22 +42,16 @@ export interface NextOptions extends SubscriptionReadOptions {
   waitMs?: number | undefined;
 }
 
-export interface Watch {
-  /** Asks to be woken, in its turn, as an event would. */
-  ring(): void;
-  /** It is not woken any more, but for once if it has been rung already. May be called twice. */
-  end(): void;
-}
-
 export class Subscription {
   readonly topic: string;
   readonly capacity: number;
+  /** Whoever is woken here takes a turn among these, to read and write. */
+  readonly turns: Turns;
   readonly #store: Store;
   readonly #batchBytes: number;
-  readonly #turns: Turns;
   readonly #onClose: (() => void) | undefined;
   /** Those who wait for an event, nearly always one. */
-  #watching: readonly Bell[] = [];
+  #bells: readonly (() => void)[] = [];
   #cursor: Cursor;
   #behind = 0;
   #missed = 0;
@@ -80,7 +74,7 @@ export class Subscription {
     this.capacity = capacity;
     this.#store = store;
     this.#batchBytes = batchBytes;
-    this.#turns = turns;
+    this.turns = turns;
     this.#onClose = onClose;
     this.#cursor = after;
   }
@@ -117,10 +111,11 @@ export class Subscription {
     }
     this.#checkOpen();
     const { after = this.#cursor, limit = DEFAULT_LIMITS.batchEvents, signal } = options;
-    const batch = andThen(this.#readFrom(after, limit), (result) =>
+    const take = (result: ReadResult) =>
       // Nobody is there any more to take it: whoever reads next gets it.
-      signal?.aborted ? { events: [], cursor: this.cursor } : this.#take(result, after, limit),
-    );
+      signal?.aborted ? { events: [], cursor: this.cursor } : this.#take(result, after, limit);
+    const result = this.#readFrom(after, limit);
+    const batch = result instanceof Promise ? result.then(take) : take(result);
     if (!(batch instanceof Promise)) return batch;
     this.#reading = batch.finally(() => {
       this.#reading = undefined;
@@ -136,19 +131,17 @@ export class Subscription {
   }
 
   /**
-   * Wakes a reader that has taken everything: `answer` is called soon after there may be something
-   * to read, and once this is closed. It may be called for nothing. It MUST NOT throw.
+   * Hangs up a bell for a reader that has taken everything: `ring` is called soon after there may be
+   * something to read, and once this is closed. It may ring for nothing. It MUST NOT throw, and does
+   * no more than to ask for a turn.
+   * @returns takes the bell down; may be called twice
    */
-  watch(answer: () => void): Watch {
-    const bell = new Bell(this.#turns, answer);
-    const takeDown = this.#store.watch(this.topic, () => bell.ring());
-    this.#watching = [...this.#watching, bell];
-    return {
-      ring: () => bell.ring(),
-      end: () => {
-        takeDown();
-        this.#watching = this.#watching.filter((other) => other !== bell);
-      },
+  watch(ring: () => void): () => void {
+    const takeDown = this.#store.watch(this.topic, ring);
+    this.#bells = [...this.#bells, ring];
+    return () => {
+      takeDown();
+      this.#bells = this.#bells.filter((other) => other !== ring);
     };
   }
 
@@ -156,7 +149,7 @@ export class Subscription {
   close(reason = new PushError("subscription_not_found", "subscription not found")): void {
     if (this.#closed) return;
     this.#closed = reason;
-    for (const bell of this.#watching) bell.ring();
+    for (const ring of this.#bells) ring();
     this.#onClose?.();
   }
 
@@ -170,10 +163,13 @@ export class Subscription {
     let wake = () => {};
     let rung: boolean;
     let ended = false;
-    const watch = this.watch(() => {
-      rung = true;
-      wake();
-    });
+    const turn: Turn = {
+      take: () => {
+        rung = true;
+        wake();
+      },
+    };
+    const takeDown = this.watch(() => this.turns.add(turn));
     const end = () => {
       ended = true;
       wake();
@@ -192,7 +188,7 @@ export class Subscription {
         if (ended) return empty;
       }
     } finally {
-      watch.end();
+      takeDown();
       clearTimeout(timer);
       signal?.removeEventListener("abort", end);
     }

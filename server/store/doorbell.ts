@@ -13,11 +13,9 @@ export class Doorbell {
 
   /** @returns takes the bell down; may be called twice */
   hang(ring: () => void): () => void {
-    // Its own function each time, so that the same `ring` may be hung up twice.
-    const bell = () => ring();
-    this.#bells.add(bell);
+    this.#bells.add(ring);
     return () => {
-      this.#bells.delete(bell);
+      this.#bells.delete(ring);
     };
   }
 
@@ -31,6 +29,6 @@ export class Doorbell {
   readonly #ringAll = (): void => {
     // From here on a new event is a new ring: bells already rung must hear of it.
     this.#scheduled = false;
-    for (const bell of this.#bells) bell();
+    for (const ring of this.#bells) ring();
   };
 }

@@ -36,19 +36,20 @@ interface Topic {
   bytes: number;
 }
 
-/** All that a read depends on. Readers that are woken together ask the same, and get one object. */
-interface Question {
+/** A read, with all that its result depends on. */
+interface Read {
   readonly topic: Topic;
   readonly first: number;
   readonly last: number;
   readonly after: Cursor;
   readonly limits: ReadLimits;
+  readonly result: ReadResult;
 }
 
 export class MemoryStore implements Store {
   readonly #topics = new Map<string, Topic>();
   readonly #options: Required<MemoryStoreOptions>;
-  #newest: (Question & { readonly result: ReadResult }) | undefined;
+  #newest: Read | undefined;
 
   constructor({
     historyEvents = DEFAULT_LIMITS.historyEvents,
@@ -75,25 +76,25 @@ export class MemoryStore implements Store {
     const kept: PushEvent =
       event.name === undefined ? { offset, time, data } : { offset, time, name: event.name, data };
     topic.bytes += bytes - (log.push({ event: kept, bytes })?.bytes ?? 0);
-    this.#evict(topic, time);
+    this.#evict(topic);
     topic.doorbell.ring();
     return { epoch: topic.epoch, offset };
   }
 
   read(name: string, after: Cursor, limits: ReadLimits): ReadResult {
     const topic = this.#get(name);
-    this.#evict(topic, this.#options.now());
-    const { first, last } = topic.log;
-    const question: Question = { topic, first, last, after, limits };
-    if (!this.#newest || !isSame(question, this.#newest)) {
-      this.#newest = { ...question, result: collect(question) };
+    this.#evict(topic);
+    // Readers that are woken together ask the same, and are given the same object.
+    if (!this.#newest || !isRepeat(this.#newest, topic, after, limits)) {
+      const { first, last } = topic.log;
+      this.#newest = { topic, first, last, after, limits, result: collect(topic, after, limits) };
     }
     return this.#newest.result;
   }
 
   ends(name: string): LogEnds {
     const topic = this.#get(name);
-    this.#evict(topic, this.#options.now());
+    this.#evict(topic);
     return { epoch: topic.epoch, first: topic.log.first, last: topic.log.last };
   }
 
@@ -109,6 +110,7 @@ export class MemoryStore implements Store {
   }
 
   close(): void {
+    this.#newest = undefined;
     this.#topics.clear();
   }
 
@@ -132,30 +134,31 @@ export class MemoryStore implements Store {
     return topic;
   }
 
-  #evict(topic: Topic, now: number): void {
+  #evict(topic: Topic): void {
+    const { historyBytes, historyAgeMs, now } = this.#options;
     const { log } = topic;
-    const oldest = now - this.#options.historyAgeMs;
-    while (log.size > 0) {
-      const tooBig = topic.bytes > this.#options.historyBytes && log.size > 1;
-      if (!tooBig && log.at(log.first)!.event.time >= oldest) return;
+    while (topic.bytes > historyBytes && log.size > 1) topic.bytes -= log.shift()!.bytes;
+    if (historyAgeMs === Number.POSITIVE_INFINITY) return;
+    const oldest = now() - historyAgeMs;
+    while (log.size > 0 && log.at(log.first)!.event.time < oldest) {
       topic.bytes -= log.shift()!.bytes;
     }
   }
 }
 
-function isSame(a: Question, b: Question): boolean {
+function isRepeat(read: Read, topic: Topic, after: Cursor, { limit, maxBytes }: ReadLimits) {
   return (
-    a.topic === b.topic &&
-    a.first === b.first &&
-    a.last === b.last &&
-    a.after.offset === b.after.offset &&
-    a.after.epoch === b.after.epoch &&
-    a.limits.limit === b.limits.limit &&
-    a.limits.maxBytes === b.limits.maxBytes
+    read.topic === topic &&
+    read.last === topic.log.last &&
+    read.first === topic.log.first &&
+    read.after.offset === after.offset &&
+    read.after.epoch === after.epoch &&
+    read.limits.limit === limit &&
+    read.limits.maxBytes === maxBytes
   );
 }
 
-function collect({ topic, after, limits: { limit, maxBytes } }: Question): ReadResult {
+function collect(topic: Topic, after: Cursor, { limit, maxBytes }: ReadLimits): ReadResult {
   const { epoch, log } = topic;
   const gap = gapBefore(after, topic);
   const from = gap ? log.first : after.offset + 1;

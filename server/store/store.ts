@@ -81,6 +81,7 @@ export interface Store {
    * in the same turn, and carries no data. It may ring for nothing; it never stays silent. It MUST
    * NOT throw. An event appended after this returned rings; whoever reads after hanging up the bell
    * and before going to sleep misses nothing.
+   * @param ring a function of its own for each bell
    * @throws {PushError} `topic_not_found`
    * @returns takes the bell down; may be called twice
    */

@@ -7,9 +7,10 @@ import type { Batch } from "../contract.ts";
 import type { PushError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import { cursorAt, cursorBefore } from "../store/cursor.ts";
-import { deliver, type Sink } from "../wire/delivery.ts";
+import { deliver } from "../wire/delivery.ts";
 import { encodeOnce } from "../wire/encode-once.ts";
-import { chunk, type HttpStream, openHttpStream } from "../wire/http-stream.ts";
+import { HttpSink, type StreamFormat } from "../wire/http-sink.ts";
+import { chunk, openHttpStream } from "../wire/http-stream.ts";
 
 export const NDJSON = "application/x-ndjson";
 
@@ -34,24 +35,15 @@ export async function streamLines(
   const stream = openHttpStream(response, { "Content-Type": NDJSON, Cursor: subscription.cursor });
   const { heartbeatMs } = hub.limits;
   const options = { heartbeatMs, limit, onError: hub.onError };
-  stream.tell(deliver(subscription, lineSink(stream), options));
+  stream.tell(deliver(subscription, new HttpSink(stream, LINES), options));
 }
 
-const linesOf = encodeOnce((batch: Batch): Buffer => {
+function encodeBatch(batch: Batch): string {
   let text = batch.gap ? line({ cursor: cursorBefore(batch), gap: batch.gap }) : "";
   for (const event of batch.events) {
     text += line({ cursor: cursorAt(batch.cursor, event.offset), ...event });
   }
-  return chunk(text);
-});
-
-function lineSink(stream: HttpStream): Sink {
-  return {
-    hasRoom: () => stream.hasRoom,
-    write: (batch) => stream.write(linesOf(batch)),
-    heartbeat: () => stream.write("\n"), // readers of NDJSON skip empty lines, jq too
-    end: (reason) => stream.end(lastLine(reason)),
-  };
+  return text;
 }
 
 function lastLine({ code, message, retryAfterMs }: PushError): string {
@@ -61,3 +53,9 @@ function lastLine({ code, message, retryAfterMs }: PushError): string {
 function line(value: unknown): string {
   return `${JSON.stringify(value)}\n`;
 }
+
+const LINES: StreamFormat = {
+  bytesOf: encodeOnce((batch) => chunk(encodeBatch(batch))),
+  heartbeat: chunk("\n"), // readers of NDJSON skip empty lines, jq too
+  lastText: lastLine,
+};

@@ -8,10 +8,11 @@ import { PushError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import { cursorAt, cursorBefore, parseCursor } from "../store/cursor.ts";
 import type { Subscription } from "../subscription.ts";
-import { deliver, type Sink } from "../wire/delivery.ts";
+import { deliver } from "../wire/delivery.ts";
 import { encodeOnce } from "../wire/encode-once.ts";
 import { comment, EVENT_STREAM, eventBlock } from "../wire/event-stream.ts";
-import { chunk, type HttpStream, openHttpStream } from "../wire/http-stream.ts";
+import { HttpSink, type StreamFormat } from "../wire/http-sink.ts";
+import { chunk, openHttpStream } from "../wire/http-stream.ts";
 
 export interface SseOptions {
   topic: unknown;
@@ -38,7 +39,7 @@ export async function streamEvents(
   const stream = openHttpStream(response, { "Content-Type": EVENT_STREAM });
   stream.write(greeting(subscription.cursor, hub.limits.reconnectMs, gap));
   const options = { heartbeatMs: hub.limits.heartbeatMs, limit, onError: hub.onError };
-  stream.tell(deliver(subscription, eventSink(stream), options));
+  stream.tell(deliver(subscription, new HttpSink(stream, EVENTS), options));
 }
 
 /** The last word of a stream: why it ends, and when to come back. */
@@ -72,24 +73,21 @@ function greeting(cursor: string, reconnectMs: number, gap: Gap | undefined): st
   return eventBlock({ retry, id: cursor }) + (gap ? gapBlock(cursor, gap) : "");
 }
 
-const blocksOf = encodeOnce((batch: Batch): Buffer => {
+function encodeBatch(batch: Batch): string {
   let text = batch.gap ? gapBlock(cursorBefore(batch), batch.gap) : "";
   for (const { offset, name, data } of batch.events) {
     const id = cursorAt(batch.cursor, offset);
     text += eventBlock({ id, event: name, data: JSON.stringify(data) });
   }
-  return chunk(text);
-});
+  return text;
+}
 
 function gapBlock(id: string, gap: Gap): string {
   return eventBlock({ id, event: "gap", data: JSON.stringify(gap) });
 }
 
-function eventSink(stream: HttpStream): Sink {
-  return {
-    hasRoom: () => stream.hasRoom,
-    write: (batch) => stream.write(blocksOf(batch)),
-    heartbeat: () => stream.write(comment("heartbeat")),
-    end: (reason) => stream.end(farewell(reason)),
-  };
-}
+const EVENTS: StreamFormat = {
+  bytesOf: encodeOnce((batch) => chunk(encodeBatch(batch))),
+  heartbeat: chunk(comment("heartbeat")),
+  lastText: farewell,
+};

@@ -2,10 +2,13 @@
  * A topic over a plain WebSocket: each text frame is one batch as JSON. The first one comes at once
  * and carries the cursor; an empty one is a heartbeat, because a page cannot see pings.
  */
+import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
+import type { Batch } from "../contract.ts";
 import { ERRORS, PushError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import { closeReason } from "../wire/close-reason.ts";
-import { deliver, type Sink } from "../wire/delivery.ts";
+import { deliver, type Delivery, type Sink } from "../wire/delivery.ts";
 import { encodeOnce } from "../wire/encode-once.ts";
 import { keepPinging } from "../wire/ping.ts";
 import { textFrame } from "../wire/text-frame.ts";
@@ -21,39 +24,68 @@ export interface SocketOptions {
 
 /** Never rejects: what is wrong is told in the close frame. */
 export async function streamFrames(
-  { socket, connection }: Upgraded,
+  upgraded: Upgraded,
   hub: Hub,
   { topic, after, limit }: SocketOptions,
 ): Promise<void> {
+  const { socket } = upgraded;
   const { heartbeatMs } = hub.limits;
-  const end = (reason: PushError) => socket.close(ERRORS[reason.code].close, closeReason(reason));
+  const sink = new FrameSink(upgraded);
   keepPinging(socket, hub.limits);
   socket.on("error", () => {}); // `close` follows, with the right code
-  socket.on("message", () => end(ONE_WAY));
+  socket.on("message", () => sink.end(ONE_WAY));
   try {
     const subscription = await hub.subscribe(topic, { after });
-    const send: Sink["write"] = (batch) => {
-      // Straight to the connection: `ws` would make the frame again for each client.
-      if (socket.readyState === socket.OPEN) connection.write(frameOf(batch));
-    };
-    const sink = {
-      hasRoom: () => !connection.writableNeedDrain,
-      write: send,
-      heartbeat: send,
-      end,
-    };
     const options = { heartbeatMs, limit, greets: true, onError: hub.onError };
-    const delivery = deliver(subscription, sink, options);
-    connection.on("drain", () => delivery.wake());
-    if (socket.readyState === socket.CLOSED) delivery.stop();
-    else socket.once("close", () => delivery.stop());
+    sink.tell(deliver(subscription, sink, options));
   } catch (error) {
     // The log or the server has changed since the handshake.
     if (!(error instanceof PushError)) hub.onError(error, "topic socket");
-    end(error instanceof PushError ? error : new PushError("internal", "internal error"));
+    sink.end(error instanceof PushError ? error : new PushError("internal", "internal error"));
   }
 }
 
 const ONE_WAY = new PushError("unsupported_data", "this socket only delivers; publish with POST");
 
 const frameOf = encodeOnce((batch) => textFrame(JSON.stringify(batch)));
+
+class FrameSink implements Sink {
+  readonly #socket: WebSocket;
+  readonly #connection: Socket;
+  #delivery: Delivery | undefined;
+  #hasRoom = true;
+
+  constructor({ socket, connection }: Upgraded) {
+    this.#socket = socket;
+    this.#connection = connection;
+  }
+
+  tell(delivery: Delivery): void {
+    this.#delivery = delivery;
+    if (this.#socket.readyState === this.#socket.CLOSED) delivery.stop();
+    else this.#socket.once("close", () => delivery.stop());
+  }
+
+  hasRoom(): boolean {
+    return this.#hasRoom;
+  }
+
+  write(batch: Batch): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    // Straight to the connection: `ws` would make the frame again for each client.
+    if (this.#connection.write(frameOf(batch))) return;
+    this.#hasRoom = false;
+    this.#connection.once("drain", () => {
+      this.#hasRoom = true;
+      this.#delivery?.wake();
+    });
+  }
+
+  heartbeat(empty: Batch): void {
+    this.write(empty);
+  }
+
+  end(reason: PushError): void {
+    this.#socket.close(ERRORS[reason.code].close, closeReason(reason));
+  }
+}

@@ -8,7 +8,8 @@
 import type { Batch } from "../contract.ts";
 import { PushError } from "../errors.ts";
 import type { OnError } from "../hub.ts";
-import { isEmpty, type Subscription, type Watch } from "../subscription.ts";
+import { isEmpty, type Subscription } from "../subscription.ts";
+import type { Turn } from "../turns.ts";
 
 /** A transport's half: batches → bytes. None of it throws, whatever has become of the client. */
 export interface Sink {
@@ -41,19 +42,20 @@ export function deliver(
   return delivery;
 }
 
-export class Delivery {
+export class Delivery implements Turn {
   readonly #subscription: Subscription;
   readonly #sink: Sink;
-  readonly #limit: { readonly limit?: number | undefined };
+  readonly #reads: { readonly limit?: number | undefined };
   readonly #onError: OnError;
-  readonly #watch: Watch;
+  readonly #takeDown: () => void;
   readonly #silence: NodeJS.Timeout;
   #signOfLifeIsDue: boolean;
+  #inQueue = false;
   #ended = false;
   /** A read is under way, with a store that answers by promise; woken meanwhile. */
   #reading = false;
   #woken = false;
-  /** What was read, when the room for it has gone meanwhile. */
+  /** What was read, until there is room for it. */
   #held: Batch | undefined;
 
   /** Use `deliver`, which starts it. */
@@ -64,27 +66,37 @@ export class Delivery {
   ) {
     this.#subscription = subscription;
     this.#sink = sink;
-    this.#limit = { limit };
+    this.#reads = limit === undefined ? ALL : { limit };
     this.#onError = onError;
     this.#signOfLifeIsDue = greets;
-    this.#watch = subscription.watch(() => this.#takeTurn());
-    this.#silence = setTimeout(() => this.#breakSilence(), heartbeatMs);
+    this.#takeDown = subscription.watch(this.wake);
+    this.#silence = setTimeout(breakSilence, heartbeatMs, this);
   }
 
-  /** There may be room again. */
-  wake(): void {
-    this.#watch.ring();
-  }
+  /** There may be something to write, and room for it. However often, it has one turn. */
+  readonly wake = (): void => {
+    if (this.#inQueue) return;
+    this.#inQueue = true;
+    this.#subscription.turns.add(this);
+  };
 
   /** The client has left: nothing is written any more. May be called twice. */
   stop(): void {
     this.#ended = true;
     clearTimeout(this.#silence);
-    this.#watch.end();
+    this.#takeDown();
     this.#subscription.close();
   }
 
-  #takeTurn(): void {
+  /** A sign of life is due. */
+  breakSilence(): void {
+    this.#signOfLifeIsDue = true;
+    this.#silence.refresh();
+    this.wake();
+  }
+
+  take(): void {
+    this.#inQueue = false;
     if (this.#ended) return;
     const { closed } = this.#subscription;
     if (closed) return this.#end(closed);
@@ -96,7 +108,7 @@ export class Delivery {
     if (this.#held) return this.#give(this.#held);
     this.#woken = false;
     try {
-      const batch = this.#subscription.read(this.#limit);
+      const batch = this.#subscription.read(this.#reads);
       if (batch instanceof Promise) void this.#hold(batch);
       else this.#give(batch);
     } catch (error) {
@@ -129,17 +141,17 @@ export class Delivery {
     }
   }
 
-  #breakSilence(): void {
-    this.#signOfLifeIsDue = true;
-    this.#silence.refresh();
-    this.wake();
-  }
-
   #end(error: unknown): void {
     if (this.#ended) return;
     this.stop();
     this.#sink.end(toTell(error, this.#onError));
   }
+}
+
+const ALL = {}; // as many as a batch holds
+
+function breakSilence(delivery: Delivery): void {
+  delivery.breakSilence();
 }
 
 /** A client is told what a PushError says, and of any other failure only that it happened. */

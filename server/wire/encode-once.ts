@@ -1,17 +1,17 @@
 /**
  * Readers that have everything take the same batch, one object for all of them: its bytes are made
- * for the first and kept as long as the batch is.
+ * for the first of them. Only the newest are kept: those who are woken together follow each other.
  */
 import type { Batch } from "../contract.ts";
 
 /** @param encode a batch as one transport writes it; pure */
 export function encodeOnce(encode: (batch: Batch) => Buffer): (batch: Batch) => Buffer {
-  const made = new WeakMap<Batch, Buffer>();
+  let newest: Batch | undefined;
+  let bytes: Buffer;
   return (batch) => {
-    let bytes = made.get(batch);
-    if (!bytes) {
+    if (batch !== newest) {
       bytes = encode(batch);
-      made.set(batch, bytes);
+      newest = batch;
     }
     return bytes;
   };

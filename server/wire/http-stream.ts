@@ -15,46 +15,54 @@ export interface Writer {
 export class HttpStream {
   readonly #response: ServerResponse;
   readonly #socket: Socket;
-  #closed = false;
-  #onClose: (() => void) | undefined;
+  readonly #chunked: boolean;
+  #open: boolean;
+  #hasRoom = true;
   #writer: Writer | undefined;
+  #onClose: (() => void) | undefined;
 
   /** Use `openHttpStream`, which sends the head. */
   constructor(response: ServerResponse) {
     this.#response = response;
     this.#socket = response.req.socket;
-    this.#closed = response.destroyed;
-    this.#socket.on("drain", this.#drain);
+    // HTTP/1.0 knows no chunks: there the end of the connection ends the answer.
+    this.#chunked = response.chunkedEncoding;
+    this.#open = !response.destroyed;
     response.once("close", () => this.#close());
   }
 
   /** The client has left, or `end()` was called. */
   get closed(): boolean {
-    return this.#closed || this.#response.writableEnded;
+    return !this.#open;
   }
 
   /** The socket has taken what was written, or nobody is there any more to take it. */
   get hasRoom(): boolean {
-    return !this.#socket.writableNeedDrain;
+    return this.#hasRoom;
   }
 
-  /** @param data text, or what `chunk` made of it */
-  write(data: string | Buffer): void {
-    if (this.closed) return;
-    const bytes = typeof data === "string" ? chunk(data) : data;
-    // HTTP/1.0 knows no chunks (RFC 9112 §7.1): there the end of the connection ends the answer.
-    this.#socket.write(this.#response.chunkedEncoding ? bytes : unchunk(bytes));
+  write(text: string): void {
+    this.writeChunk(chunk(text));
+  }
+
+  /** @param bytes what `chunk` made; they may be the same for many streams */
+  writeChunk(bytes: Buffer): void {
+    if (!this.#open) return;
+    const taken = this.#socket.write(this.#chunked ? bytes : unchunk(bytes));
+    if (taken || !this.#hasRoom) return;
+    this.#hasRoom = false;
+    this.#socket.once("drain", () => this.#makeRoom());
   }
 
   /** `wake` when there is room again, `stop` once when the client has left. */
   tell(writer: Writer): void {
     this.#writer = writer;
-    if (this.#closed) writer.stop();
+    if (this.#response.destroyed) writer.stop();
   }
 
   /** Calls back once, when the client has left or everything has been sent. */
   onClose(callback: () => void): void {
-    if (this.#closed) return callback();
+    if (this.#response.destroyed) return callback();
     const others = this.#onClose;
     this.#onClose = () => {
       others?.();
@@ -63,14 +71,19 @@ export class HttpStream {
   }
 
   end(lastText = ""): void {
-    if (!this.closed) this.#response.end(lastText);
+    if (!this.#open) return;
+    this.#open = false;
+    this.#response.end(lastText);
   }
 
-  readonly #drain = (): void => this.#writer?.wake();
+  #makeRoom(): void {
+    this.#hasRoom = true;
+    this.#writer?.wake();
+  }
 
   #close(): void {
-    this.#closed = true;
-    this.#socket.off("drain", this.#drain); // it may be kept for the client's next request
+    this.#open = false;
+    this.#hasRoom = true;
     this.#writer?.stop();
     this.#onClose?.();
   }
@@ -91,7 +104,7 @@ export function openHttpStream(
   return new HttpStream(response);
 }
 
-/** RFC 9112 §7.1: the length in hexadecimal, the data, each with a line break. */
+/** RFC 9112 §7.1: the length in hexadecimal and the data, a line break after each. */
 export function chunk(text: string): Buffer {
   const length = Buffer.byteLength(text);
   return Buffer.from(`${length.toString(16)}\r\n${text}\r\n`);

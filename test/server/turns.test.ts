@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Bell, Turns } from "../../server/turns.ts";
+import { Turns } from "../../server/turns.ts";
 
 const eventLoopTurn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -50,8 +50,8 @@ test("lets everybody else in every few milliseconds, however many there are", as
     await eventLoopTurn();
     steps.push(taken - before);
   }
-  // 4 ms of work of 0.1 ms each; a machine that stalls only makes the steps smaller.
-  expect(Math.max(...steps)).toBeLessThanOrEqual(41);
+  // 4 ms of work of 0.1 ms each, and as many as it does between two looks at the clock; a machine that stalls only makes the steps smaller.
+  expect(Math.max(...steps)).toBeLessThanOrEqual(48);
 });
 
 test("knows when all who wait now, and whom a doorbell wakes in this turn, had their turn", async () => {
@@ -63,17 +63,4 @@ test("knows when all who wait now, and whom a doorbell wakes in this turn, had t
   setImmediate(() => turns.add({ take: () => taken.push(100) }));
   await turns.passed();
   expect(taken).toHaveLength(101);
-});
-
-test("a bell that is rung many times before its turn has one turn, and then another", async () => {
-  const turns = new Turns();
-  let answers = 0;
-  const bell: Bell = new Bell(turns, () => {
-    answers += 1;
-    if (answers === 1) bell.ring();
-  });
-  for (let count = 0; count < 10; count += 1) bell.ring();
-  await turns.passed();
-  await turns.passed();
-  expect(answers).toBe(2);
 });

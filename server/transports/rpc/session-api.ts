@@ -1,7 +1,6 @@
 /**
- * What a WebSocket session offers on top of a batch: `tail` and `listen`, which push. Both pull
- * from a subscription only when the client has taken the last batch and the socket has room, so
- * behind a client that stops reading nothing piles up but a cursor.
+ * What a WebSocket session offers on top of a batch: `tail` and `listen`, which push. The library
+ * takes part when they begin and end; the batches between go without it (see lanes.ts).
  */
 import { RpcStub, RpcTarget } from "capnweb";
 import { checkOptions, shown } from "../../check.ts";
@@ -10,69 +9,74 @@ import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
 import type { MaybePromise } from "../../maybe-promise.ts";
 import type { Subscription } from "../../subscription.ts";
-import type { CallBudget } from "./messages.ts";
 import { type Answering, type ApiOptions, errorToTell, guard, RpcApi } from "./api.ts";
+import type { LaneOptions } from "./batch-lane.ts";
+import type { Lanes } from "./lanes.ts";
+import { ListenLane } from "./listen-lane.ts";
+import type { CallBudget } from "./messages.ts";
+import { TailLane } from "./tail-lane.ts";
+import type { Translator } from "./translator.ts";
 
-type BatchCallback = RpcStub<(batch: Batch) => unknown>;
+/** How a session's deliveries find their way to the client. */
+export interface Ways {
+  readonly lanes: Lanes;
+  readonly translator: Translator;
+}
 
 export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
   readonly #hub: Hub;
   readonly #budget: CallBudget;
-  /** Waits until the session's socket has room for another batch. */
-  readonly #turnToWrite: () => MaybePromise<void>;
-  /** What this session opened, and closes when it ends. */
-  readonly #open = new Set<Subscription>();
+  readonly #ways: Ways;
   #ended = false;
 
-  constructor(
-    hub: Hub,
-    options: ApiOptions,
-    { budget, turnToWrite }: { budget: CallBudget; turnToWrite: () => MaybePromise<void> },
-  ) {
+  constructor(hub: Hub, options: ApiOptions, budget: CallBudget, ways: Ways) {
     super(hub, options, budget);
     this.#hub = hub;
     this.#budget = budget;
-    this.#turnToWrite = turnToWrite;
+    this.#ways = ways;
   }
 
   tail(topic: unknown, options?: unknown): MaybePromise<ReadableStream<Batch>> {
     return guard(this.#hub, this.#budget, async () => {
-      const subscription = await this.#subscribe(topic, options);
-      // A high-water mark of 0: a batch is read when it can be sent, not one ahead.
-      return new ReadableStream<Batch>(
-        {
-          pull: async (controller) => {
-            try {
-              controller.enqueue(await this.#next(subscription));
-            } catch (error) {
-              this.#close(subscription);
-              throw error;
-            }
-          },
-          cancel: () => this.#close(subscription),
-        },
-        { highWaterMark: 0 },
+      const { lanes, translator } = this.#ways;
+      const lane = await this.#open(
+        topic,
+        options,
+        (subscription, how) => new TailLane(lanes, subscription, how),
       );
+      const ticket = translator.issue((pipe) => lane.open(pipe));
+      // The library makes a pipe of it, asks for the first chunk and sees the end; the lane goes on.
+      const stream = new ReadableStream<unknown>(
+        {
+          pull: (controller) => {
+            controller.enqueue(ticket);
+            controller.close();
+          },
+          cancel: () => {
+            translator.withdraw(ticket);
+            lane.stop();
+          },
+        },
+        { highWaterMark: 0 }, // or `pull` would be called when nobody takes the stream
+      );
+      return stream as ReadableStream<Batch>;
     });
   }
 
   listen(topic: unknown, onBatch: unknown, options?: unknown): MaybePromise<ListenHandle> {
     return guard(this.#hub, this.#budget, async () => {
-      if (!(onBatch instanceof RpcStub)) {
-        throw new PushError(
-          "invalid_request",
-          `Expected \`onBatch\` to be a function, got ${shown(onBatch)}`,
-        );
-      }
-      // Stubs in parameters are disposed when the call returns, so keep a duplicate.
-      const callback = onBatch.dup() as unknown as BatchCallback;
+      const callback = this.#callback(onBatch);
       try {
-        const subscription = await this.#subscribe(topic, options);
-        return new Listening(this.#deliver(subscription, callback), () =>
-          this.#close(subscription),
+        const { lanes } = this.#ways;
+        const lane = await this.#open(
+          topic,
+          options,
+          (subscription, how) => new ListenLane(lanes, subscription, { ...how, callback }),
         );
+        lane.start();
+        return new Listening(lane);
       } catch (error) {
-        callback[Symbol.dispose]();
+        callback.release();
         throw error;
       }
     });
@@ -82,80 +86,68 @@ export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
   override [Symbol.dispose](): void {
     super[Symbol.dispose]();
     this.#ended = true;
-    for (const subscription of this.#open) this.#close(subscription);
+    this.#ways.lanes.stopAll();
   }
 
-  async #subscribe(topic: unknown, options: unknown): Promise<Subscription> {
+  /** A subscription with its lane, which is among the session's before anything else is done. */
+  async #open<L extends ListenLane | TailLane>(
+    topic: unknown,
+    options: unknown,
+    make: (subscription: Subscription, options: LaneOptions) => L,
+  ): Promise<L> {
     const { after } = checkOptions(options);
+    const { limits, onError } = this.#hub;
     const subscription = await this.#hub.subscribe(topic, { after });
-    const max = this.#hub.limits.sessionReaders;
-    if (this.#open.size >= max) {
+    const { lanes } = this.#ways;
+    if (lanes.size >= limits.sessionReaders) {
       subscription.close();
-      throw new PushError("limit_exceeded", `Expected at most ${max} readers in one session`);
+      const limit = `Expected at most ${limits.sessionReaders} readers in one session`;
+      throw new PushError("limit_exceeded", limit);
     }
-    this.#open.add(subscription);
-    if (this.#ended) this.#close(subscription);
-    return subscription;
+    const { heartbeatMs, batchEvents: limit } = limits;
+    const tell = (error: unknown) => errorToTell(this.#hub, error);
+    const lane = make(subscription, { heartbeatMs, limit, onError, tell });
+    lanes.add(lane);
+    if (this.#ended) lane.stop();
+    return lane;
   }
 
-  /** An idle topic gives an empty batch now and then, so that both ends notice a dead peer. */
-  async #next(subscription: Subscription): Promise<Batch> {
-    try {
-      const { heartbeatMs: waitMs, batchEvents: limit } = this.#hub.limits;
-      const batch = await subscription.next({ waitMs, limit });
-      await this.#turnToWrite();
-      return batch;
-    } catch (error) {
-      throw errorToTell(this.#hub, error);
+  /** The client's callback: what the client calls it, and a reference that keeps it there. */
+  #callback(onBatch: unknown): { id: number; release(): void } {
+    let id: number | undefined;
+    if (onBatch instanceof RpcStub) {
+      const { translator } = this.#ways;
+      const ticket = translator.issue((place) => (id = place));
+      const call = (onBatch as unknown as (ticket: string) => Disposable)(ticket);
+      call[Symbol.dispose]();
+      translator.withdraw(ticket); // unused, if it is a function of ours that the client has handed back
     }
-  }
-
-  async #deliver(subscription: Subscription, callback: BatchCallback): Promise<void> {
-    try {
-      while (this.#open.has(subscription)) {
-        const batch = await this.#next(subscription);
-        // Waiting for the answer is the backpressure, and an answer not waited for would leak.
-        const answer: unknown = await callback(batch);
-        if (isDisposable(answer)) answer[Symbol.dispose]();
-      }
-    } catch (error) {
-      if (this.#open.has(subscription)) throw error;
-      // Closed on purpose, by the client or with its session.
-    } finally {
-      callback[Symbol.dispose]();
-      this.#close(subscription);
+    if (id === undefined) {
+      throw new PushError(
+        "invalid_request",
+        `Expected \`onBatch\` to be a function, got ${shown(onBatch)}`,
+      );
     }
-  }
-
-  #close(subscription: Subscription): void {
-    if (this.#open.delete(subscription)) subscription.close();
+    // Stubs in parameters are disposed when the call returns, so keep a duplicate.
+    const kept = (onBatch as RpcStub<() => void>).dup();
+    return { id, release: () => kept[Symbol.dispose]() };
   }
 }
 
 /** What `listen` gives the client. Disposing it unsubscribes. */
 class Listening extends RpcTarget implements ListenHandle {
-  readonly #delivery: Promise<void>;
-  readonly #stop: () => void;
+  readonly #lane: ListenLane;
 
-  constructor(delivery: Promise<void>, stop: () => void) {
+  constructor(lane: ListenLane) {
     super();
-    this.#delivery = delivery;
-    this.#stop = stop;
-    // How it ended is told to whoever asks `closed()`; nobody has to.
-    delivery.catch(() => {});
+    this.#lane = lane;
   }
 
   closed(): Promise<void> {
-    return this.#delivery;
+    return this.#lane.closed();
   }
 
   [Symbol.dispose](): void {
-    this.#stop();
+    this.#lane.stop();
   }
-}
-
-function isDisposable(value: unknown): value is Disposable {
-  // A stub is a Proxy of a function.
-  const held = typeof value === "function" || (typeof value === "object" && value !== null);
-  return held && Symbol.dispose in value;
 }

@@ -2,11 +2,13 @@
  * The Cap'n Web sessions over WebSocket: opens them up to a limit, finds the dead ones, and tells
  * all of them when the server stops.
  */
+import type { Socket } from "node:net";
 import { RpcSession } from "capnweb";
 import type { WebSocket } from "ws";
 import { PushError } from "../../errors.ts";
 import type { Hub } from "../../hub.ts";
 import { keepPinging } from "../../wire/ping.ts";
+import type { Upgraded } from "../../wire/upgrade.ts";
 import type { ApiOptions } from "./api.ts";
 import { errorOnWire } from "./errors-on-wire.ts";
 import { CallBudget } from "./messages.ts";
@@ -41,13 +43,18 @@ export class RpcSessions {
     });
   }
 
-  open(socket: WebSocket): void {
+  open(opened: Upgraded | WebSocket): void {
+    // Until app.ts passes the whole of it: see the notes.
+    const upgraded =
+      "connection" in opened
+        ? opened
+        : { socket: opened, connection: (opened as unknown as { _socket: Socket })._socket };
+    const { socket } = upgraded;
     const { limits } = this.#hub;
     const { sessionCalls: maxCalls, answerBytes: maxBytes } = limits;
     const budget = new CallBudget({ maxCalls, maxBytes });
-    const transport = new SocketTransport(socket, limits, budget);
-    const turnToWrite = () => transport.turnToWrite();
-    const api = new RpcSessionApi(this.#hub, this.#options, { budget, turnToWrite });
+    const transport = new SocketTransport(upgraded, limits, budget);
+    const api = new RpcSessionApi(this.#hub, this.#options, budget, transport);
     const rpc = new RpcSession(transport, api, { onSendError: errorOnWire });
     this.#sessions.set(socket, { transport, rpc });
     keepPinging(socket, limits);

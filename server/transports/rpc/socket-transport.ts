@@ -7,13 +7,21 @@ import type { RpcTransportWithCustomEncoding } from "capnweb";
 import type { RawData, WebSocket } from "ws";
 import { ERRORS, PushError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
-import type { MaybePromise } from "../../maybe-promise.ts";
 import { cutReason } from "../../wire/close-reason.ts";
-import { type CallBudget, checkMessage, Demand, MAX_REFERENCES } from "./messages.ts";
+import type { Upgraded } from "../../wire/upgrade.ts";
+import { errorIn, isAnswer, plainReturn } from "./answers.ts";
+import { HeldResults } from "./held-results.ts";
+import { Ids } from "./ids.ts";
+import { Lanes } from "./lanes.ts";
+import { type CallBudget, checkMessage, Demand } from "./messages.ts";
+import { Translator } from "./translator.ts";
 
 export class SocketTransport implements RpcTransportWithCustomEncoding {
   // JSON trees instead of text, so that messages can be counted without parsing them twice.
   readonly encodingLevel = "jsonCompatible";
+  /** What goes to the client without the library. */
+  readonly lanes: Lanes;
+  readonly translator: Translator;
   readonly #socket: WebSocket;
   readonly #limits: Limits;
   /** How many calls the API may make for one message. */
@@ -23,11 +31,12 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   #inboxBytes = 0;
   #failure: Error | undefined;
   #wakeReceiver: (() => void) | undefined;
-  /** Readers of topics that have a batch and wait for their turn to write it. */
-  readonly #writers: (() => void)[] = [];
-  #writing = false;
 
-  constructor(socket: WebSocket, limits: Limits, budget: CallBudget) {
+  constructor(upgraded: Upgraded, limits: Limits, budget: CallBudget) {
+    const { socket } = upgraded;
+    const ids = new Ids();
+    this.lanes = new Lanes(upgraded, { ids, onWritten: this.#onWritten });
+    this.translator = new Translator(ids);
     this.#socket = socket;
     this.#limits = limits;
     this.#budget = budget;
@@ -42,15 +51,19 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   send(message: unknown): number {
     // When it has failed, only its last word still goes out.
     if (this.#failure && (message as unknown[])[0] !== "abort") return 0;
-    const text = JSON.stringify(message);
-    this.#held.onSend(message, text.length);
+    const outgoing = this.translator.outgoing(message as unknown[]);
+    if (!outgoing) {
+      this.#wakeReceiver?.(); // it may have been answered here
+      return 0;
+    }
+    const text = JSON.stringify(outgoing);
+    this.#held.onSend(outgoing, text.length);
     this.#socket.send(text, this.#onWritten);
     // A map answers once for every element, so one message can ask for more than a client takes.
     if (this.#socket.bufferedAmount > this.#limits.sessionBytes) {
       const limit = `Expected the answers to be read: ${this.#limits.sessionBytes} bytes wait`;
       this.fail(new PushError("limit_exceeded", limit));
     }
-    this.#endTurn();
     return text.length;
   }
 
@@ -62,6 +75,8 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   async receive(): Promise<unknown> {
     for (;;) {
       if (this.#failure) throw this.#failure;
+      const answer = this.translator.nextAnswer();
+      if (answer !== undefined) return answer;
       const text = this.#hasRoom() ? this.#inbox.shift() : undefined;
       if (text !== undefined) return this.#take(text);
       if (this.#inbox.length === 0) {
@@ -84,35 +99,6 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   fail(reason: Error): void {
     this.#failure ??= reason;
     this.#wakeReceiver?.();
-    for (const wake of this.#writers.splice(0)) wake();
-  }
-
-  /**
-   * A turn to write one batch: while less than `socketBytes` wait in the socket, and one at a time.
-   * A hundred readers in one session are all woken by one event; if each looked for room before any
-   * had written, all would find it.
-   */
-  turnToWrite(): MaybePromise<void> {
-    if (this.#failure) return undefined;
-    if (!this.#writing && this.#hasRoom()) return this.#beginTurn();
-    return new Promise((resolve) => this.#writers.push(resolve));
-  }
-
-  #beginTurn(): void {
-    this.#writing = true;
-    // The batch is sent in this turn of the event loop, or never: its reader may have been closed.
-    setImmediate(() => this.#endTurn());
-  }
-
-  #endTurn(): void {
-    this.#writing = false;
-    this.#nextTurn();
-  }
-
-  #nextTurn(): void {
-    if (this.#writing || this.#writers.length === 0 || !this.#hasRoom()) return;
-    this.#beginTurn();
-    this.#writers.shift()!();
   }
 
   #hasRoom(): boolean {
@@ -125,8 +111,12 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
       this.fail(new PushError("unsupported_data", "Expected text frames, got a binary one"));
       return;
     }
+    const text = (data as Buffer).toString();
+    // Nearly all that comes while batches go out. Nothing in it could be wrong, or cost anything.
+    const id = plainReturn(text);
+    if (id !== undefined && this.lanes.onReturn(id)) return;
     const { inboxMessages, frameBytes } = this.#limits;
-    this.#inbox.push((data as Buffer).toString());
+    this.#inbox.push(text);
     this.#inboxBytes += (data as Buffer).length;
     if (this.#inbox.length >= inboxMessages || this.#inboxBytes >= frameBytes) this.#socket.pause();
     this.#wakeReceiver?.();
@@ -143,73 +133,22 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
     checkMessage(message, demand);
     this.#held.onReceive(message, demand, text.length);
     this.#budget.renew({ joined: demand.joinsAnswers });
-    return message;
+    return this.translator.incoming(this.#toLane(message));
   }
 
-  /** Something has left the socket: there may be room again, for answers and for batches. */
+  /** What a lane is answered is news to the library, but may hold references to be released. */
+  #toLane(message: unknown): unknown {
+    if (!isAnswer(message)) return message;
+    const [kind, id, value] = message;
+    if (kind === "resolve") this.lanes.onReturn(id);
+    else if (!this.lanes.onFailure(id, () => errorIn(value))) return message;
+    return ["resolve", id, value];
+  }
+
+  /** Something has left the socket: there may be room again for the answers to what waits here. */
   readonly #onWritten = (): void => {
-    if (!this.#hasRoom()) return;
-    this.#wakeReceiver?.();
-    this.#nextTurn();
+    if (this.#inbox.length > 0 && this.#hasRoom()) this.#wakeReceiver?.();
   };
-}
-
-/**
- * What a client has called and not yet released. The library keeps the parameters and the result of
- * each until then, so without a bound a client could fill the server's memory.
- */
-class HeldResults {
-  readonly #limits: Limits;
-  /** By export id; the client's pushes are 1, 2, 3 … */
-  readonly #held = new Map<number, { readonly demand: Demand; bytes: number }>();
-  #pushes = 0;
-  #calls = 0;
-  #references = 0;
-  #bytes = 0;
-
-  constructor(limits: Limits) {
-    this.#limits = limits;
-  }
-
-  /** @throws {PushError} `limit_exceeded`, which ends the session */
-  onReceive(message: unknown, demand: Demand, bytes: number): void {
-    if (!Array.isArray(message)) return;
-    const [kind, id] = message as unknown[];
-    if (kind === "release") this.#release(id as number);
-    if (kind !== "push") return;
-    this.#held.set((this.#pushes += 1), { demand, bytes });
-    this.#calls += Math.max(1, demand.calls);
-    this.#references += demand.references;
-    this.#bytes += bytes;
-    const { sessionCalls, sessionBytes } = this.#limits;
-    if (this.#calls > sessionCalls || this.#bytes > sessionBytes) {
-      throw new PushError(
-        "limit_exceeded",
-        `Expected at most ${sessionCalls} calls and ${sessionBytes} bytes that are not released`,
-      );
-    }
-    if (this.#references > MAX_REFERENCES) {
-      const limit = `Expected at most ${MAX_REFERENCES} references to results at once`;
-      throw new PushError("limit_exceeded", limit);
-    }
-  }
-
-  onSend(message: unknown, bytes: number): void {
-    const [kind, id] = message as unknown[];
-    const held = kind === "resolve" || kind === "reject" ? this.#held.get(id as number) : undefined;
-    if (!held) return;
-    held.bytes += bytes;
-    this.#bytes += bytes;
-  }
-
-  #release(id: number): void {
-    const held = this.#held.get(id);
-    if (!held) return;
-    this.#calls -= Math.max(1, held.demand.calls);
-    this.#references -= held.demand.references;
-    this.#bytes -= held.bytes;
-    this.#held.delete(id);
-  }
 }
 
 const UNREADABLE = new PushError("protocol_error", "bad RPC message");

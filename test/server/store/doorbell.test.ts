@@ -43,15 +43,3 @@ test("does not ring a bell that was taken down before its turn came", async () =
   await turn();
   expect([heard, doorbell.size]).toEqual([["a"], 1]);
 });
-
-test("hangs the same function up twice as two bells", async () => {
-  const doorbell = new Doorbell();
-  let rings = 0;
-  const ring = () => (rings += 1);
-  const takeDown = doorbell.hang(ring);
-  doorbell.hang(ring);
-  takeDown();
-  doorbell.ring();
-  await turn();
-  expect(rings).toBe(1);
-});

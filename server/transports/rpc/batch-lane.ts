@@ -1,0 +1,63 @@
+/** What `listen` and `tail` have in common: a subscription that is delivered over a lane. */
+import type { Batch } from "../../contract.ts";
+import type { PushError } from "../../errors.ts";
+import type { Subscription } from "../../subscription.ts";
+import { deliver, type Delivery, type DeliveryOptions, type Sink } from "../../wire/delivery.ts";
+import type { Call, Lane, Lanes } from "./lanes.ts";
+
+export interface LaneOptions extends DeliveryOptions {
+  /** What a client is told of an error. */
+  tell: (error: unknown) => PushError;
+}
+
+export abstract class BatchLane implements Lane, Sink {
+  protected readonly lanes: Lanes;
+  readonly #subscription: Subscription;
+  readonly #options: LaneOptions;
+  #delivery: Delivery | undefined;
+  #stopped = false;
+
+  constructor(lanes: Lanes, subscription: Subscription, options: LaneOptions) {
+    this.lanes = lanes;
+    this.#subscription = subscription;
+    this.#options = options;
+  }
+
+  abstract hasRoom(): boolean;
+  abstract write(batch: Batch): void;
+  abstract end(reason: PushError): void;
+  abstract onReturn(call: Call): void;
+  abstract onFailure(call: Call, error: unknown): void;
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Begins to deliver; until then, only the place is kept. */
+  start(): void {
+    if (this.#stopped) return;
+    try {
+      this.#delivery = deliver(this.#subscription, this, this.#options);
+    } catch (error) {
+      // The log or the server has gone since it was subscribed to.
+      this.end(this.#options.tell(this.#subscription.closed ?? error));
+    }
+  }
+
+  wake(): void {
+    this.#delivery?.wake();
+  }
+
+  /** An empty batch, so that both ends notice a dead peer. */
+  heartbeat(empty: Batch): void {
+    this.write(empty);
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#delivery?.stop();
+    this.#subscription.close();
+    this.lanes.delete(this);
+  }
+}
