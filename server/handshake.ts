@@ -8,29 +8,23 @@ import type { WebSocketServer } from "ws";
 import type { App } from "./app.ts";
 import type { Bindings, OnUpgraded } from "./wire/upgrade.ts";
 
-/** @returns the connections whose handshake is under way: nobody else closes them */
 export function answerHandshakes(
   server: Server,
   app: Pick<App, "fetch">,
   sockets: WebSocketServer,
-): ReadonlySet<Socket> {
-  const pending = new Set<Socket>();
+): void {
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (!isWebSocket(request)) return ignoreUpgrade(server, request, socket, head);
-    pending.add(socket);
-    socket.once("close", () => pending.delete(socket));
     socket.on("error", ignore); // `close` follows
     void decide(app, request).then(({ open, response }) => {
       if (socket.destroyed) return;
       if (!open) return refuse(request, socket, response);
-      pending.delete(socket);
       socket.off("error", ignore);
       sockets.handleUpgrade(request, socket, head, (upgraded) => {
         open({ socket: upgraded, connection: socket });
       });
     });
   });
-  return pending;
 }
 
 interface Decision {

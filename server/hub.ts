@@ -11,7 +11,7 @@ import { andThen, type MaybePromise, whenRejected } from "./maybe-promise.ts";
 import { type Cursor, formatCursor } from "./store/cursor.ts";
 import { parsePlace, type PlaceOptions } from "./store/place.ts";
 import type { Store } from "./store/store.ts";
-import { Subscription } from "./subscription.ts";
+import { Subscription, type SubscriptionOptions } from "./subscription.ts";
 import { Turns } from "./turns.ts";
 
 export interface HubOptions {
@@ -116,10 +116,8 @@ export class Hub {
    */
   async subscribe(topic: unknown, options?: unknown): Promise<Subscription> {
     const { after, last, capacity } = checkOptions(options);
-    const from = { after, last };
-    const subscription = await this.#open(topic, from, this.#checkCapacity(capacity), () =>
-      this.#readers.delete(subscription),
-    );
+    const window = this.#checkCapacity(capacity);
+    const subscription = await this.#open(topic, { after, last }, window, this.#forget);
     this.#checkReaders();
     this.#readers.add(subscription);
     return subscription;
@@ -206,7 +204,7 @@ export class Hub {
     topic: unknown,
     from: PlaceOptions,
     capacity: number | undefined,
-    onClose?: () => void,
+    onClose?: SubscriptionOptions["onClose"],
   ): Promise<Subscription> {
     this.#checkOpen();
     const name = checkTopic(topic);
@@ -229,6 +227,8 @@ export class Hub {
       throw error;
     });
   }
+
+  readonly #forget = (reader: Subscription) => this.#readers.delete(reader);
 
   #checkReaders(): void {
     const max = this.limits.readers;

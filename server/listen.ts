@@ -9,7 +9,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { WebSocketServer } from "ws";
 import type { App } from "./app.ts";
 import { answerHandshakes } from "./handshake.ts";
-import { answerInTurn } from "./pipelining.ts";
+import { answerInTurn } from "./wire/pipelining.ts";
 
 export interface ListenOptions {
   /** Default `localhost`: only this machine. */
@@ -41,19 +41,21 @@ export async function listen(
     autoPong: false, // wire/ping.ts answers, with a bound
   });
   const servers: Server[] = [];
-  const handshakes: ReadonlySet<Socket>[] = [];
+  const connections = new Set<Socket>();
   const openServer = async (address: string, atPort: number) => {
     const server = await open(app, address, atPort);
-    handshakes.push(answerHandshakes(server, app, sockets));
+    answerHandshakes(server, app, sockets);
+    server.on("connection", (socket: Socket) => {
+      connections.add(socket);
+      socket.once("close", () => connections.delete(socket));
+    });
     servers.push(server);
     return server;
   };
   const close = async ({ graceMs }: { graceMs: number }) => {
+    // Not the server's own list: streams and sockets are not in it any more.
     const timer = setTimeout(() => {
-      for (const server of servers) server.closeAllConnections();
-      // Those that are upgraded, or about to be, are not among them.
-      for (const socket of sockets.clients) socket.terminate();
-      for (const pending of handshakes) for (const socket of pending) socket.destroy();
+      for (const socket of connections) socket.destroy();
     }, graceMs);
     // A connection whose answer is done is idle, and would be kept for the client's next request.
     const sweep = setInterval(() => {

@@ -25,7 +25,7 @@ export interface SubscriptionOptions {
   /** Shared by the subscriptions of a hub. */
   turns?: Turns;
   /** Called once, when it is closed. */
-  onClose?: () => void;
+  onClose?: (subscription: Subscription) => unknown;
 }
 
 export interface SubscriptionReadOptions {
@@ -49,7 +49,7 @@ export class Subscription {
   readonly turns: Turns;
   readonly #store: Store;
   readonly #batchBytes: number;
-  readonly #onClose: (() => void) | undefined;
+  readonly #onClose: SubscriptionOptions["onClose"];
   /** Those who wait for an event, nearly always one. */
   #bells: readonly (() => void)[] = [];
   #cursor: Cursor;
@@ -150,7 +150,7 @@ export class Subscription {
     if (this.#closed) return;
     this.#closed = reason;
     for (const ring of this.#bells) ring();
-    this.#onClose?.();
+    this.#onClose?.(this);
   }
 
   async #wait(

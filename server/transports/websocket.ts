@@ -32,8 +32,8 @@ export async function streamFrames(
   const { heartbeatMs } = hub.limits;
   const sink = new FrameSink(upgraded);
   keepPinging(socket, hub.limits);
-  socket.on("error", () => {}); // `close` follows, with the right code
-  socket.on("message", () => sink.end(ONE_WAY));
+  socket.on("error", ignore); // `close` follows, with the right code
+  socket.on("message", refuseMessage);
   try {
     const subscription = await hub.subscribe(topic, { after });
     const options = { heartbeatMs, limit, greets: true, onError: hub.onError };
@@ -43,6 +43,16 @@ export async function streamFrames(
     if (!(error instanceof PushError)) hub.onError(error, "topic socket");
     sink.end(error instanceof PushError ? error : new PushError("internal", "internal error"));
   }
+}
+
+function ignore(): void {}
+
+function refuseMessage(this: WebSocket): void {
+  close(this, ONE_WAY);
+}
+
+function close(socket: WebSocket, reason: PushError): void {
+  socket.close(ERRORS[reason.code].close, closeReason(reason));
 }
 
 const ONE_WAY = new PushError("unsupported_data", "this socket only delivers; publish with POST");
@@ -86,6 +96,6 @@ class FrameSink implements Sink {
   }
 
   end(reason: PushError): void {
-    this.#socket.close(ERRORS[reason.code].close, closeReason(reason));
+    close(this.#socket, reason);
   }
 }

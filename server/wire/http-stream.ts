@@ -5,6 +5,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { letGo } from "./let-go.ts";
 
 /** Who writes to it, and wants to know when it can go on and when it has to stop. */
 export interface Writer {
@@ -13,27 +14,33 @@ export interface Writer {
 }
 
 export class HttpStream {
-  readonly #response: ServerResponse;
   readonly #socket: Socket;
   readonly #chunked: boolean;
-  #open: boolean;
+  /** Until http has let go of the connection. */
+  #response: ServerResponse | undefined;
+  #state: "open" | "ended" | "closed" = "open";
   #hasRoom = true;
   #writer: Writer | undefined;
   #onClose: (() => void) | undefined;
 
   /** Use `openHttpStream`, which sends the head. */
   constructor(response: ServerResponse) {
+    const { req } = response;
     this.#response = response;
-    this.#socket = response.req.socket;
+    this.#socket = req.socket;
     // HTTP/1.0 knows no chunks: there the end of the connection ends the answer.
     this.#chunked = response.chunkedEncoding;
-    this.#open = !response.destroyed;
-    response.once("close", () => this.#close());
+    if (response.destroyed) this.#state = "closed";
+    response.once("close", () => {
+      if (this.#response) this.#close();
+    });
+    req.once("end", () => this.#letGo());
+    req.resume();
   }
 
   /** The client has left, or `end()` was called. */
   get closed(): boolean {
-    return !this.#open;
+    return this.#state !== "open";
   }
 
   /** The socket has taken what was written, or nobody is there any more to take it. */
@@ -47,7 +54,7 @@ export class HttpStream {
 
   /** @param bytes what `chunk` made; they may be the same for many streams */
   writeChunk(bytes: Buffer): void {
-    if (!this.#open) return;
+    if (this.#state !== "open") return;
     const taken = this.#socket.write(this.#chunked ? bytes : unchunk(bytes));
     if (taken || !this.#hasRoom) return;
     this.#hasRoom = false;
@@ -57,12 +64,12 @@ export class HttpStream {
   /** `wake` when there is room again, `stop` once when the client has left. */
   tell(writer: Writer): void {
     this.#writer = writer;
-    if (this.#response.destroyed) writer.stop();
+    if (this.#state === "closed") writer.stop();
   }
 
   /** Calls back once, when the client has left or everything has been sent. */
   onClose(callback: () => void): void {
-    if (this.#response.destroyed) return callback();
+    if (this.#state === "closed") return callback();
     const others = this.#onClose;
     this.#onClose = () => {
       others?.();
@@ -71,9 +78,22 @@ export class HttpStream {
   }
 
   end(lastText = ""): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#response.end(lastText);
+    if (this.#state !== "open") return;
+    this.#state = "ended";
+    if (this.#response) this.#response.end(lastText);
+    else this.#socket.end(Buffer.concat([lastText ? chunk(lastText) : NONE, LAST_CHUNK]));
+  }
+
+  #letGo(): void {
+    if (this.#state !== "open" || !this.#chunked || !letGo(this.#response!)) return;
+    this.#response = undefined;
+    this.#socket.on("error", ignore); // `close` follows
+    this.#socket.once("close", () => this.#close());
+    this.#socket.once("end", () => {
+      this.end();
+      this.#writer?.stop();
+    });
+    this.#socket.resume(); // or it would not notice that the client has gone
   }
 
   #makeRoom(): void {
@@ -82,7 +102,7 @@ export class HttpStream {
   }
 
   #close(): void {
-    this.#open = false;
+    this.#state = "closed";
     this.#hasRoom = true;
     this.#writer?.stop();
     this.#onClose?.();
@@ -110,6 +130,11 @@ export function chunk(text: string): Buffer {
   return Buffer.from(`${length.toString(16)}\r\n${text}\r\n`);
 }
 
+const NONE = Buffer.alloc(0);
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+
 function unchunk(bytes: Buffer): Buffer {
   return bytes.subarray(bytes.indexOf("\n") + 1, -2);
 }
+
+function ignore(): void {}

@@ -16,20 +16,27 @@ export function keepPinging(
   let overdue: NodeJS.Timeout | undefined;
   const timer = setInterval(() => {
     socket.ping();
-    overdue ??= setTimeout(() => socket.terminate(), pongMs).unref();
+    overdue ??= setTimeout(terminate, pongMs, socket).unref();
   }, pingMs).unref();
+  socket.on("ping", answer);
   socket.on("pong", () => {
     clearTimeout(overdue);
     overdue = undefined;
-  });
-  // RFC 6455 §5.5.3: of several pings only the last needs an answer.
-  socket.on("ping", (data) => {
-    if (socket.bufferedAmount < PONG_BYTES) socket.pong(data);
   });
   socket.once("close", () => {
     clearInterval(timer);
     clearTimeout(overdue);
   });
+}
+
+// Not made again for each socket, as ten thousand of them would be.
+function answer(this: WebSocket, data: Buffer): void {
+  // RFC 6455 §5.5.3: of several pings only the last needs an answer.
+  if (this.bufferedAmount < PONG_BYTES) this.pong(data);
+}
+
+function terminate(socket: WebSocket): void {
+  socket.terminate();
 }
 
 const PONG_BYTES = 16 * 1024; // far below what ends the room for batches, so that only they do

@@ -32,7 +32,7 @@ class StuckSocket extends Duplex {
 }
 
 export class StuckResponse extends EventEmitter {
-  readonly req = { socket: new StuckSocket() };
+  readonly req = Object.assign(new EventEmitter(), { socket: new StuckSocket(), resume() {} });
   readonly chunkedEncoding = false;
   destroyed = false;
   writableEnded = false;
