@@ -16,9 +16,12 @@ export function answerHandshakes(
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (!isWebSocket(request)) return ignoreUpgrade(server, request, socket, head);
     socket.on("error", ignore); // `close` follows
+    const answer = new ServerResponse(request);
+    if (!takeTurn(answer, socket)) return void socket.destroy();
     void decide(app, request).then(({ open, response }) => {
       if (socket.destroyed) return;
-      if (!open) return refuse(request, socket, response);
+      if (!open) return refuse(answer, response);
+      answer.detachSocket(socket);
       socket.off("error", ignore);
       sockets.handleUpgrade(request, socket, head, (upgraded) => {
         open({ socket: upgraded, connection: socket });
@@ -58,12 +61,24 @@ function requestOf({ url, headers }: IncomingMessage): Request {
   return new Request(address, { headers: sent });
 }
 
-async function refuse(request: IncomingMessage, socket: Socket, response: Response): Promise<void> {
+/**
+ * One answer at a time. A client that asks to upgrade while an earlier answer is still to come would
+ * get both mixed, and Node has taken its parser off the socket.
+ */
+function takeTurn(answer: ServerResponse, socket: Socket): boolean {
+  try {
+    answer.assignSocket(socket);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function refuse(answer: ServerResponse, response: Response): Promise<void> {
   const body = Buffer.from(await response.arrayBuffer());
-  if (socket.destroyed) return;
-  const answer = new ServerResponse(request);
+  const { socket } = answer;
+  if (!socket || socket.destroyed) return;
   answer.shouldKeepAlive = false; // Node has taken its parser off this socket
-  answer.assignSocket(socket);
   answer.once("finish", () => socket.destroySoon());
   answer.writeHead(response.status, Object.fromEntries(response.headers));
   answer.end(body);

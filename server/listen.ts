@@ -9,7 +9,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { WebSocketServer } from "ws";
 import type { App } from "./app.ts";
 import { answerHandshakes } from "./handshake.ts";
-import { answerInTurn } from "./wire/pipelining.ts";
+import { answerInTurn } from "./pipelining.ts";
 
 export interface ListenOptions {
   /** Default `localhost`: only this machine. */

@@ -45,7 +45,7 @@ test("imports of the server go down only, also those of types", () => {
     /^server\/(main\.ts$|commands\/)/,
     /^server\/(config|command-line|config-rules|index)\.ts$/,
     /^client\//, // for the commands that are clients, and for nobody below them
-    /^server\/(app|listen|handshake)\.ts$|^server\/sources\//,
+    /^server\/(app|listen|handshake|pipelining)\.ts$|^server\/sources\//,
     /^server\/(topics\.ts$|demos\/)/,
     /^server\/transports\//,
     /^server\/(wire\/|origin\.ts$|publishing\.ts$)/,

@@ -29,8 +29,8 @@ export function formatCursor({ epoch, offset }: Cursor): string {
   return `${epoch}.${offset}`;
 }
 
-/** The text of another place in the same epoch. */
-export function cursorAt(cursor: string, offset: number): string {
+/** The text of another place in the same epoch; with "" what is before the offset in all of them. */
+export function cursorAt(cursor: string, offset: number | ""): string {
   return cursor.slice(0, cursor.lastIndexOf(".") + 1) + String(offset);
 }
 

@@ -84,6 +84,7 @@ export class MemoryStore implements Store {
   read(name: string, after: Cursor, limits: ReadLimits): ReadResult {
     const topic = this.#get(name);
     this.#evict(topic);
+    if (hasAll(topic, after)) return nothing(topic, after);
     // Readers that are woken together ask the same, and are given the same object.
     if (!this.#newest || !isRepeat(this.#newest, topic, after, limits)) {
       const { first, last } = topic.log;
@@ -144,6 +145,14 @@ export class MemoryStore implements Store {
       topic.bytes -= log.shift()!.bytes;
     }
   }
+}
+
+function hasAll({ epoch, log }: Topic, after: Cursor): boolean {
+  return after.offset === log.last && after.epoch === epoch;
+}
+
+function nothing({ log }: Topic, end: Cursor): ReadResult {
+  return { batch: { events: [], cursor: formatCursor(end) }, end, last: log.last };
 }
 
 function isRepeat(read: Read, topic: Topic, after: Cursor, { limit, maxBytes }: ReadLimits) {

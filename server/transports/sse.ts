@@ -75,9 +75,11 @@ function greeting(cursor: string, reconnectMs: number, gap: Gap | undefined): st
 
 function encodeBatch(batch: Batch): string {
   let text = batch.gap ? gapBlock(cursorBefore(batch), batch.gap) : "";
+  const epoch = cursorAt(batch.cursor, "");
   for (const { offset, name, data } of batch.events) {
-    const id = cursorAt(batch.cursor, offset);
-    text += eventBlock({ id, event: name, data: JSON.stringify(data) });
+    // What `eventBlock` makes of it: neither a name nor JSON has a line break.
+    const event = name === undefined ? "" : `event: ${name}\n`;
+    text += `id: ${epoch}${offset}\n${event}data: ${JSON.stringify(data)}\n\n`;
   }
   return text;
 }

@@ -52,8 +52,9 @@ export class Delivery implements Turn {
   #signOfLifeIsDue: boolean;
   #inQueue = false;
   #ended = false;
-  /** A read is under way, with a store that answers by promise; woken meanwhile. */
+  /** A read is under way, with a store that answers by promise. */
   #reading = false;
+  /** Since the last read began: there may be more than what that gave. */
   #woken = false;
   /** What was read, until there is room for it. */
   #held: Batch | undefined;
@@ -75,9 +76,8 @@ export class Delivery implements Turn {
 
   /** There may be something to write, and room for it. However often, it has one turn. */
   readonly wake = (): void => {
-    if (this.#inQueue) return;
-    this.#inQueue = true;
-    this.#subscription.turns.add(this);
+    this.#woken = true;
+    this.#queue();
   };
 
   /** The client has left: nothing is written any more. May be called twice. */
@@ -100,11 +100,7 @@ export class Delivery implements Turn {
     if (this.#ended) return;
     const { closed } = this.#subscription;
     if (closed) return this.#end(closed);
-    if (this.#reading) {
-      this.#woken = true; // there may be more than what is being read
-      return;
-    }
-    if (!this.#sink.hasRoom()) return;
+    if (this.#reading || !this.#sink.hasRoom()) return;
     if (this.#held) return this.#give(this.#held);
     this.#woken = false;
     try {
@@ -125,7 +121,7 @@ export class Delivery implements Turn {
       this.#signOfLifeIsDue = false;
       this.#silence.refresh();
     }
-    if (this.#woken || this.#subscription.behind > 0) this.wake();
+    if (this.#woken || this.#subscription.behind > 0) this.#queue();
   }
 
   /** Until its next turn: the room may be gone when a store answers by promise. */
@@ -133,12 +129,18 @@ export class Delivery implements Turn {
     this.#reading = true;
     try {
       this.#held = await reading;
-      this.wake();
+      this.#queue();
     } catch (error) {
       this.#end(error);
     } finally {
       this.#reading = false;
     }
+  }
+
+  #queue(): void {
+    if (this.#inQueue) return;
+    this.#inQueue = true;
+    this.#subscription.turns.add(this);
   }
 
   #end(error: unknown): void {

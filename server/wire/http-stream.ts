@@ -54,7 +54,7 @@ export class HttpStream {
 
   /** @param bytes what `chunk` made; they may be the same for many streams */
   writeChunk(bytes: Buffer): void {
-    if (this.#state !== "open") return;
+    if (this.#state !== "open" || bytes.length === 0) return;
     const taken = this.#socket.write(this.#chunked ? bytes : unchunk(bytes));
     if (taken || !this.#hasRoom) return;
     this.#hasRoom = false;
@@ -80,8 +80,9 @@ export class HttpStream {
   end(lastText = ""): void {
     if (this.#state !== "open") return;
     this.#state = "ended";
-    if (this.#response) this.#response.end(lastText);
-    else this.#socket.end(Buffer.concat([lastText ? chunk(lastText) : NONE, LAST_CHUNK]));
+    if (this.#response) return void this.#response.end(lastText);
+    this.#socket.write(Buffer.concat([chunk(lastText), LAST_CHUNK]));
+    this.#socket.destroySoon();
   }
 
   #letGo(): void {
@@ -114,23 +115,32 @@ export const STREAM_HEADERS = {
   "X-Accel-Buffering": "no", // nginx would hold events back until its buffer is full
 } as const;
 
-/** Status and headers are on the wire at once, before there is anything to say. */
+/** Status and headers are on the wire in this turn of the event loop, with what is written in it. */
 export function openHttpStream(
   response: ServerResponse,
   headers: Readonly<Record<string, string>>,
 ): HttpStream {
+  const { socket } = response.req;
+  socket.cork();
+  process.nextTick(uncork, socket);
+  response.shouldKeepAlive = false; // it ends with the stream, and says so (RFC 9112 §9.6)
   response.writeHead(200, { ...STREAM_HEADERS, ...headers });
   response.flushHeaders();
   return new HttpStream(response);
 }
 
+function uncork(socket: Socket): void {
+  socket.uncork();
+}
+
 /** RFC 9112 §7.1: the length in hexadecimal and the data, a line break after each. */
 export function chunk(text: string): Buffer {
   const length = Buffer.byteLength(text);
+  if (length === 0) return NOTHING; // a chunk without data would be the end of the answer
   return Buffer.from(`${length.toString(16)}\r\n${text}\r\n`);
 }
 
-const NONE = Buffer.alloc(0);
+const NOTHING = Buffer.alloc(0);
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
 function unchunk(bytes: Buffer): Buffer {

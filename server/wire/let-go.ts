@@ -3,9 +3,8 @@
  * stream would cost. Once the head is out nothing of them is needed: http is told, by its own
  * listener, that the connection is over, and the socket goes on without it.
  */
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { hasFollowers } from "./pipelining.ts";
 
 /** What `http` listens to on a socket of a server (Node 20 to 24), by the names of its functions. */
 const OF_HTTP = new Map([
@@ -26,7 +25,7 @@ const OF_HTTP = new Map([
  */
 export function letGo(response: ServerResponse): Socket | undefined {
   const { socket, req } = response;
-  if (!socket || !req.readableEnded || hasFollowers(socket)) return undefined;
+  if (!socket || !req.readableEnded || !isNewest(req)) return undefined;
   const listeners = [...OF_HTTP].map(([event, name]) => {
     const found = socket.listeners(event).find((listener) => listener.name === name);
     return { event, listener: found as ((...args: unknown[]) => void) | undefined };
@@ -34,8 +33,25 @@ export function letGo(response: ServerResponse): Socket | undefined {
   if (listeners.some(({ listener }) => !listener)) return undefined;
   response.detachSocket(socket);
   for (const { event, listener } of listeners) {
-    if (event === "close") listener!.call(socket, false); // it frees the parser
+    if (event === "close") withoutStack(() => listener!.call(socket, false)); // frees the parser
     socket.off(event, listener!);
   }
   return socket;
+}
+
+/** Whether nothing follows it on its connection, not even what http refuses by itself. */
+function isNewest(request: IncomingMessage): boolean {
+  const { parser } = request.socket as Socket & { parser?: { incoming?: unknown } };
+  return parser?.incoming === request;
+}
+
+/** It makes an error for the request that nobody will see, and its stack would take the longest. */
+function withoutStack(work: () => void): void {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    work();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }

@@ -9,7 +9,7 @@ import { type Demand, MAX_REFERENCES } from "./messages.ts";
 export class HeldResults {
   readonly #limits: Limits;
   /** By export id; the client's pushes are 1, 2, 3 … */
-  readonly #held = new Map<number, { readonly demand: Demand; bytes: number }>();
+  #held: Map<number, { readonly demand: Demand; bytes: number }> | undefined;
   #pushes = 0;
   #calls = 0;
   #references = 0;
@@ -25,7 +25,7 @@ export class HeldResults {
     const [kind, id] = message as unknown[];
     if (kind === "release") this.#release(id as number);
     if (kind !== "push") return;
-    this.#held.set((this.#pushes += 1), { demand, bytes });
+    (this.#held ??= new Map()).set((this.#pushes += 1), { demand, bytes });
     this.#calls += Math.max(1, demand.calls);
     this.#references += demand.references;
     this.#bytes += bytes;
@@ -44,18 +44,20 @@ export class HeldResults {
 
   onSend(message: readonly unknown[], bytes: number): void {
     const [kind, id] = message;
-    const held = kind === "resolve" || kind === "reject" ? this.#held.get(id as number) : undefined;
+    const held =
+      kind === "resolve" || kind === "reject" ? this.#held?.get(id as number) : undefined;
     if (!held) return;
     held.bytes += bytes;
     this.#bytes += bytes;
   }
 
   #release(id: number): void {
-    const held = this.#held.get(id);
+    const held = this.#held?.get(id);
     if (!held) return;
     this.#calls -= Math.max(1, held.demand.calls);
     this.#references -= held.demand.references;
     this.#bytes -= held.bytes;
-    this.#held.delete(id);
+    this.#held!.delete(id);
+    if (this.#held!.size === 0) this.#held = undefined; // an idle session keeps none
   }
 }

@@ -32,10 +32,11 @@ export class Lanes {
   readonly #upgraded: Upgraded;
   readonly #ids: Ids;
   readonly #onWritten: () => void;
-  readonly #open = new Set<Lane>();
-  readonly #calls = new Map<number, Call>();
+  // Made when they are needed: an idle session has one lane, and nothing in the others.
+  #open: Set<Lane> | undefined;
+  #calls: Map<number, Call> | undefined;
   /** Those that found no room, the longest waiting first. */
-  readonly #waiting = new Set<Lane>();
+  #waiting: Set<Lane> | undefined;
   #corked = false;
 
   constructor(upgraded: Upgraded, { ids, onWritten }: { ids: Ids; onWritten: () => void }) {
@@ -45,28 +46,31 @@ export class Lanes {
   }
 
   get size(): number {
-    return this.#open.size;
+    return this.#open?.size ?? 0;
   }
 
   add(lane: Lane): void {
-    if (this.#open.size === 0) this.#upgraded.connection.on("drain", this.#onDrain);
-    this.#open.add(lane);
+    (this.#open ??= new Set()).add(lane);
   }
 
   delete(lane: Lane): void {
-    this.#open.delete(lane);
-    this.#waiting.delete(lane);
-    if (this.#open.size === 0) this.#upgraded.connection.off("drain", this.#onDrain);
+    this.#open?.delete(lane);
+    this.#waiting?.delete(lane);
   }
 
   stopAll(): void {
-    for (const lane of this.#open) lane.stop();
-    this.#calls.clear();
+    for (const lane of this.#open ?? []) lane.stop();
+    this.#calls = undefined;
   }
 
   /** Whether the connection takes more. If not, the lane is woken when it does. */
   hasRoom(lane: Lane): boolean {
-    if (!this.#upgraded.connection.writableNeedDrain) return true;
+    const { connection } = this.#upgraded;
+    if (!connection.writableNeedDrain) return true;
+    if (!this.#waiting) {
+      this.#waiting = new Set();
+      connection.once("drain", () => this.#wakeAll());
+    }
     this.#waiting.add(lane);
     return false;
   }
@@ -74,12 +78,12 @@ export class Lanes {
   /** Numbers a call that is about to be written. Its lane gets the answer, unless it forgets it. */
   call(lane: Lane, bytes: number): Call {
     const call = { id: this.#ids.take(), bytes, lane };
-    this.#calls.set(call.id, call);
+    (this.#calls ??= new Map()).set(call.id, call);
     return call;
   }
 
   forget({ id }: Call): void {
-    this.#calls.delete(id);
+    this.#calls?.delete(id);
   }
 
   /** @param frames whole ones; the buffers may be shared by many */
@@ -88,26 +92,28 @@ export class Lanes {
     // RFC 6455 §5.5.1: nothing follows a close frame.
     if (socket.readyState !== socket.OPEN) return;
     // One event wakes all lanes of a session; what they write in the same turn is one write.
-    if (frames.length > 1 || this.#open.size > 1) this.#cork();
+    if (frames.length > 1 || this.size > 1) this.#cork();
     for (const frame of frames) connection.write(frame, this.#onWritten);
   }
 
   /** @returns whether it answers a call of a lane */
   onReturn(id: number): boolean {
-    const call = this.#calls.get(id);
-    if (!call) return false;
-    this.#calls.delete(id);
-    call.lane.onReturn(call);
-    return true;
+    const call = this.#end(id);
+    call?.lane.onReturn(call);
+    return call !== undefined;
   }
 
   /** @returns whether it answers a call of a lane */
   onFailure(id: number, errorIn: () => unknown): boolean {
-    const call = this.#calls.get(id);
-    if (!call) return false;
-    this.#calls.delete(id);
-    call.lane.onFailure(call, errorIn());
-    return true;
+    const call = this.#end(id);
+    call?.lane.onFailure(call, errorIn());
+    return call !== undefined;
+  }
+
+  #end(id: number): Call | undefined {
+    const call = this.#calls?.get(id);
+    if (call) this.#calls!.delete(id);
+    return call;
   }
 
   #cork(): void {
@@ -121,9 +127,9 @@ export class Lanes {
     });
   }
 
-  readonly #onDrain = (): void => {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
+  #wakeAll(): void {
+    const waiting = this.#waiting!;
+    this.#waiting = undefined;
     for (const lane of waiting) lane.wake();
-  };
+  }
 }

@@ -12,7 +12,7 @@ import type { Subscription } from "../../subscription.ts";
 import { type Answering, type ApiOptions, errorToTell, guard, RpcApi } from "./api.ts";
 import type { LaneOptions } from "./batch-lane.ts";
 import type { Lanes } from "./lanes.ts";
-import { ListenLane } from "./listen-lane.ts";
+import { type Callback, ListenLane } from "./listen-lane.ts";
 import type { CallBudget } from "./messages.ts";
 import { TailLane } from "./tail-lane.ts";
 import type { Translator } from "./translator.ts";
@@ -113,20 +113,21 @@ export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
   }
 
   /** The client's callback: what the client calls it, and a reference that keeps it there. */
-  #callback(onBatch: unknown): { id: number; release(): void } {
-    let id: number | undefined;
-    if (onBatch instanceof RpcStub) {
-      const { translator } = this.#ways;
-      const ticket = translator.issue((place) => (id = place));
-      const call = (onBatch as unknown as (ticket: string) => Disposable)(ticket);
-      call[Symbol.dispose]();
-      translator.withdraw(ticket); // unused, if it is a function of ours that the client has handed back
+  #callback(onBatch: unknown): Callback {
+    if (!(onBatch instanceof RpcStub)) {
+      const got = shown(onBatch);
+      throw new PushError("invalid_request", `Expected \`onBatch\` to be a function, got ${got}`);
     }
+    const { translator } = this.#ways;
+    let id: number | undefined;
+    const ticket = translator.issue((place) => (id = place));
+    const call = (onBatch as unknown as (ticket: string) => Disposable)(ticket);
+    call[Symbol.dispose]();
+    translator.withdraw(ticket);
     if (id === undefined) {
-      throw new PushError(
-        "invalid_request",
-        `Expected \`onBatch\` to be a function, got ${shown(onBatch)}`,
-      );
+      const expected =
+        "Expected `onBatch` to be a function of the client's, got one of the server's";
+      throw new PushError("invalid_request", expected);
     }
     // Stubs in parameters are disposed when the call returns, so keep a duplicate.
     const kept = (onBatch as RpcStub<() => void>).dup();

@@ -2,7 +2,6 @@
  * The Cap'n Web sessions over WebSocket: opens them up to a limit, finds the dead ones, and tells
  * all of them when the server stops.
  */
-import type { Socket } from "node:net";
 import { RpcSession } from "capnweb";
 import type { WebSocket } from "ws";
 import { PushError } from "../../errors.ts";
@@ -43,12 +42,7 @@ export class RpcSessions {
     });
   }
 
-  open(opened: Upgraded | WebSocket): void {
-    // Until app.ts passes the whole of it: see the notes.
-    const upgraded =
-      "connection" in opened
-        ? opened
-        : { socket: opened, connection: (opened as unknown as { _socket: Socket })._socket };
+  open(upgraded: Upgraded): void {
     const { socket } = upgraded;
     const { limits } = this.#hub;
     const { sessionCalls: maxCalls, answerBytes: maxBytes } = limits;

@@ -17,7 +17,7 @@ const NOBODY = Number.MAX_SAFE_INTEGER;
 
 export class Translator {
   readonly #ids: Ids;
-  readonly #tickets = new Map<string, OnPlace>();
+  #tickets: Map<string, OnPlace> | undefined;
   #issued = 0;
   /** Answers to messages that were kept. */
   readonly #answers: unknown[] = [];
@@ -29,12 +29,12 @@ export class Translator {
   /** A ticket that a callback is called with, or that is written to a stream. Good for one message. */
   issue(onPlace: OnPlace): string {
     const ticket = `ticket ${(this.#issued += 1)}`;
-    this.#tickets.set(ticket, onPlace);
+    (this.#tickets ??= new Map()).set(ticket, onPlace);
     return ticket;
   }
 
   withdraw(ticket: string): void {
-    this.#tickets.delete(ticket);
+    if (this.#tickets?.delete(ticket) && this.#tickets.size === 0) this.#tickets = undefined;
   }
 
   /** The library's next message is answered by this, before anything that the client has sent. */
@@ -77,7 +77,7 @@ export class Translator {
   #call(kind: "push" | "stream", expression: unknown): readonly unknown[] | undefined {
     const [, target, , parameters] = expression as [string, number, unknown, unknown[] | undefined];
     const ticket = parameters?.[0];
-    const onPlace = typeof ticket === "string" ? this.#tickets.get(ticket) : undefined;
+    const onPlace = typeof ticket === "string" ? this.#tickets?.get(ticket) : undefined;
     const place = this.#toWire(target);
     if (onPlace === undefined && place !== undefined) {
       this.#ids.send({ once: kind === "stream" });
@@ -86,7 +86,7 @@ export class Translator {
     const id = this.#ids.keep();
     if (kind === "stream") this.#answers.push(["resolve", id, ["undefined"]]);
     if (onPlace && place !== undefined) {
-      this.#tickets.delete(ticket as string);
+      this.withdraw(ticket as string);
       if (kind === "stream") this.#ids.forget(target); // from here on the pipe is not the library's
       onPlace(place);
     }

@@ -33,6 +33,7 @@ describe("a stream with a timer of its own", () => {
 
   test("skips the ticks for which there is no room", async () => {
     const { client } = started();
+    await settled();
     expect(client.written).toEqual(["1"]);
     vi.advanceTimersByTime(3_600_000);
     expect(client.written).toEqual(["1"]);

@@ -6,15 +6,9 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** How many requests wait on a connection for the answer to an earlier one. */
-const waiting = new WeakMap<Socket, number>();
-
-export function hasFollowers(socket: Socket): boolean {
-  return (waiting.get(socket) ?? 0) > 0;
-}
-
 /** Wraps the one listener that the server has. @param maxWaiting on one connection; more end it */
 export function answerInTurn(server: Server, maxWaiting: number): void {
+  const waiting = new WeakMap<Socket, number>();
   const [answer] = server.listeners("request") as RequestListener[];
   server.removeAllListeners("request");
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {

@@ -1,0 +1,113 @@
+/**
+ * Readers that stand at the same place are given the same object, so that its bytes are made once.
+ * Never an old one; and since it is everybody's, nobody may change it.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Cursor } from "../../../server/store/cursor.ts";
+import { MemoryStore } from "../../../server/store/memory-store.ts";
+import type { ReadResult } from "../../../server/store/store.ts";
+import { property } from "../../support/property.ts";
+import { survivors } from "../../support/collect-garbage.ts";
+
+const ALL = { limit: 100, maxBytes: 10_000 };
+
+function opened(settings = {}) {
+  const store = new MemoryStore(settings);
+  for (const topic of ["t", "u"]) store.create(topic);
+  return { store, at: (offset: number, topic = "t"): Cursor => ({ ...store.ends(topic), offset }) };
+}
+
+describe("two readers at the same place", () => {
+  test("are given the same batch, also an empty one", () => {
+    const { store, at } = opened();
+    const empty = store.read("t", at(0), ALL);
+    expect(store.read("t", at(0), { ...ALL }).batch).toBe(empty.batch);
+    store.append("t", { json: "1" });
+    const first = store.read("t", at(0), ALL);
+    expect(first.batch.events).toHaveLength(1);
+    expect(store.read("t", at(0), { ...ALL }).batch).toBe(first.batch);
+  });
+
+  test("are told the same gap", () => {
+    const { store, at } = opened({ historyEvents: 2 });
+    for (let count = 0; count < 5; count += 1) store.append("t", { json: "1" });
+    const first = store.read("t", at(0), ALL);
+    expect(first.batch.gap).toEqual({ missed: 3, reason: "evicted" });
+    expect(store.read("t", at(0), ALL).batch).toBe(first.batch);
+  });
+});
+
+// The same questions to two stores; one of them is asked something else before each.
+const place = fc.integer({ min: 0, max: 6 });
+const topic = fc.constantFrom("t", "u");
+const step = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ append: topic, length: fc.integer({ min: 1, max: 9 }) }) },
+  { weight: 1, arbitrary: fc.record({ ms: fc.integer({ min: 1, max: 40 }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      read: topic,
+      back: place,
+      epoch: fc.constantFrom("its own", "its own", "its own", "another", "a third"),
+      limit: fc.constantFrom(1, 2, 100),
+      maxBytes: fc.constantFrom(5, 12, 10_000),
+    }),
+  },
+);
+
+test("nobody is given what was true before: as a store that remembers nothing", () =>
+  property(
+    [fc.array(step, { maxLength: 60 }), fc.constantFrom(3, 100), fc.constantFrom(20, 10_000)],
+    (steps, historyEvents, historyBytes) => {
+      let now = 0;
+      const settings = { historyEvents, historyBytes, historyAgeMs: 100, now: () => now };
+      const [one, other] = [opened(settings), opened(settings)];
+      for (const what of steps) {
+        if ("ms" in what) {
+          now += what.ms;
+          continue;
+        }
+        if ("append" in what) {
+          const json = JSON.stringify("x".repeat(what.length));
+          for (const { store } of [one, other]) store.append(what.append, { json });
+          continue;
+        }
+        const answers = [one, other].map(({ store }) => {
+          if (store === other.store) distract(store);
+          const { epoch, last } = store.ends(what.read);
+          const after = {
+            epoch: what.epoch === "its own" ? epoch : what.epoch,
+            offset: Math.max(0, last - what.back),
+          };
+          return withoutEpoch(store.read(what.read, after, what), epoch);
+        });
+        expect(answers[0]).toEqual(answers[1]);
+      }
+    },
+    { runs: 300 },
+  ));
+
+test("a batch is forgotten with its store", async () => {
+  const { store, at } = opened();
+  store.append("t", { json: "1" });
+  const batch = new WeakRef(store.read("t", at(0), ALL).batch);
+  expect(await survivors([batch])).toBe(1);
+  store.close();
+  expect(await survivors([batch])).toBe(0);
+  expect(() => store.ends("t")).toThrow("topic not found");
+});
+
+/** A question that nobody asks, so that the next is not the same as the last. */
+function distract(store: MemoryStore): void {
+  store.read("u", { epoch: "nobody's", offset: 0 }, { limit: 1, maxBytes: 1 });
+}
+
+function withoutEpoch({ batch, end, last }: ReadResult, epoch: string) {
+  const cursor = batch.cursor.replace(epoch, "E");
+  return {
+    batch: { ...batch, cursor },
+    end: { ...end, epoch: end.epoch === epoch ? "E" : end.epoch },
+    last,
+  };
+}

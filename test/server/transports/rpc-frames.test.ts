@@ -1,0 +1,241 @@
+/** What `listen` and `tail` put on the wire, seen by a client that speaks the protocol by hand. */
+import { describe, expect, test } from "vitest";
+import { type FrameSocket, openFrames } from "../../support/frames.ts";
+import { startedLocal } from "../../support/server.ts";
+import { until } from "../../support/until.ts";
+import { push } from "../../support/wire.ts";
+
+const RETURNED = ["undefined"];
+
+/** A batch of one event, as it is on the wire. */
+function batch(data: unknown): unknown {
+  return { events: [[expect.objectContaining({ data })]], cursor: expect.any(String) };
+}
+
+function call(callback: number, data: unknown): unknown {
+  return ["push", ["pipeline", callback, [], [batch(data)]]];
+}
+
+function write(pipe: number, data: unknown): unknown {
+  return ["stream", ["pipeline", pipe, ["write"], [batch(data)]]];
+}
+
+async function messages({ next }: FrameSocket, count: number): Promise<unknown[]> {
+  const taken: unknown[] = [];
+  while (taken.length < count) taken.push(await next());
+  return taken;
+}
+
+async function opened(options: Parameters<typeof startedLocal>[0] = {}) {
+  const server = await startedLocal(options);
+  const client = await openFrames(server.socketUrl);
+  const send = (...lines: unknown[]) => {
+    client.send(...lines.map((m) => (typeof m === "string" ? m : JSON.stringify(m))));
+  };
+  return { server, client, send, take: (count: number) => messages(client, count) };
+}
+
+test("everything that goes out takes the next id, whether the library knows of it or not", async () => {
+  const { server, send, take } = await opened({ app: { publishToken: "secret" } });
+  const { hub } = server;
+
+  send(push("listen", "topic", ["export", -1]), ["pull", 1]);
+  expect(await take(1)).toEqual([["resolve", 1, ["export", -1]]]);
+  await hub.publish("topic", [[1]]);
+  // In a message every array is one in an array.
+  expect(await take(2)).toEqual([call(-1, [[[[1]]]]), ["pull", 1]]);
+
+  send(["resolve", 1, RETURNED], push("tail", "topic"), ["pull", 2]);
+  expect(await take(2)).toEqual([["pipe"], ["resolve", 2, ["readable", 2]]]);
+  await hub.publish("topic", "two");
+  expect(await take(4)).toEqual([
+    call(-1, "two"),
+    ["pull", 3],
+    ["release", 1, 1],
+    write(2, "two"), // its id is 4
+  ]);
+  send(["resolve", 3, 7], ["resolve", 4, RETURNED]);
+
+  // A call that the library makes by itself: the client has its own function called.
+  send(["push", ["export", -9]], ["push", ["pipeline", 3, ["x"], [5]]], ["pull", 4]);
+  expect(await take(2)).toEqual([
+    ["push", ["pipeline", -9, ["x"], [5]]],
+    ["pull", 5],
+  ]);
+
+  send(push("authenticate", "secret"), ["pull", 5]);
+  expect(await take(1)).toEqual([["resolve", 5, ["export", -2]]]);
+  send(push("listen", "topic", ["export", -2]), ["pull", 6]);
+  expect(await take(1)).toEqual([["resolve", 6, ["export", -3]]]);
+  await hub.publish("topic", "three");
+  expect(await take(6)).toEqual([
+    call(-1, "three"),
+    ["pull", 6],
+    ["release", 3, 1],
+    write(2, "three"), // 7
+    call(-2, "three"),
+    ["pull", 8],
+  ]);
+
+  send(["resolve", 5, "of x"]);
+  expect(await take(2)).toEqual([
+    ["release", 5, 1],
+    ["resolve", 4, "of x"],
+  ]);
+  send(push("tail", "topic"), ["pull", 7]);
+  expect(await take(2)).toEqual([["pipe"], ["resolve", 7, ["readable", 9]]]);
+});
+
+test("a call of the library's that is not answered yet is named by the client's id in answers", async () => {
+  const { server, send, take } = await opened();
+  send(push("listen", "topic", ["export", -1]), ["pull", 1]);
+  await take(1);
+  await server.hub.publish("topic", 1);
+  await take(2);
+  // Here 2 is the first call of the library's that goes out; in the library it is 2 as well, but
+  // for another reason: its first was never sent. So one more delivery comes between.
+  send(["resolve", 1, RETURNED]);
+  await server.hub.publish("topic", 2);
+  await take(3);
+  send(["push", ["export", -9]], ["push", ["pipeline", 2, ["x"], []]]);
+  expect(await take(1)).toEqual([["push", ["pipeline", -9, ["x"], []]]]);
+  // The same again, on what that will have given.
+  send(["push", ["pipeline", 3, ["y"], []]], ["pull", 4]);
+  expect(await take(2)).toEqual([
+    ["push", ["pipeline", 3, ["y"], []]],
+    ["pull", 4],
+  ]);
+});
+
+describe("listen", () => {
+  test("calls again when the callback has returned, with all that has come meanwhile", async () => {
+    const { server, client, send, take } = await opened();
+    send(push("listen", "topic", ["export", -1]), ["pull", 1]);
+    await take(1);
+    await server.hub.publish("topic", 1);
+    await take(2);
+    for (let event = 2; event <= 5; event += 1) await server.hub.publish("topic", event);
+    await roundTrip(client, 2);
+    send(["resolve", 1, RETURNED]);
+    expect(await take(3)).toMatchObject([
+      ["push", ["pipeline", -1, [], [{ events: [[{}, {}, {}, {}]] }]]],
+      ["pull", 2],
+      ["release", 1, 1],
+    ]);
+    expect(client.inbox).toEqual([]);
+  });
+
+  test("releases the last call and the callback when the handle is disposed of", async () => {
+    const { server, send, take } = await opened();
+    send(push("listen", "topic", ["export", -1]), ["pull", 1]);
+    await take(1);
+    await server.hub.publish("topic", 1);
+    await take(2);
+    send(["resolve", 1, RETURNED], ["release", -1, 1], ["release", 1, 1]);
+    expect(await take(2)).toEqual([
+      ["release", 1, 1],
+      ["release", -1, 1],
+    ]);
+    expect(server.app.stats().readers).toBe(0);
+  });
+
+  test("gives back what the callback returns by reference", async () => {
+    const { server, send, take } = await opened();
+    send(push("listen", "topic", ["export", -1]), ["pull", 1]);
+    await take(1);
+    await server.hub.publish("topic", 1);
+    await take(2);
+    send(["resolve", 1, { held: ["export", -5] }]);
+    expect(await take(1)).toEqual([["release", -5, 1]]);
+  });
+
+  test("takes no function of the server's own", async () => {
+    const { server, send, take } = await opened();
+    send(push("topics"), push("listen", "topic", ["pipeline", 0, ["topics"]]), ["pull", 2]);
+    const expected = "Expected `onBatch` to be a function of the client's, got one of the server's";
+    const error = ["error", "Error", expected, null, { code: "invalid_request" }];
+    expect(await take(1)).toEqual([["reject", 2, error]]);
+    expect(server.app.stats().readers).toBe(0);
+  });
+
+  test("that fails before the first batch leaves no callback behind", async () => {
+    const { send, take } = await opened();
+    send(push("listen", "unknown", ["export", -1]), ["pull", 1]);
+    const answers = await take(2);
+    expect(answers).toContainEqual(["release", -1, 1]);
+  });
+});
+
+describe("tail", () => {
+  test("writes ahead of the reader, up to 256 KiB", async () => {
+    const { server, client, send, take } = await opened({ store: { historyEvents: 10_000 } });
+    send(push("tail", "topic"), ["pull", 1]);
+    await take(2);
+    for (let event = 0; event < 40; event += 1) {
+      await server.hub.publish("topic", "x".repeat(20_000));
+      await roundTrip(client, 2 + event, (message) => isWrite(message) && writes.push(message));
+    }
+    expect(writes.length).toBe(14); // × 20 KB is the first that is not below 256 KiB
+    send(["resolve", 2, RETURNED], ["resolve", 3, RETURNED]);
+    const next = await take(1);
+    expect(next).toMatchObject([["stream", ["pipeline", 1, ["write"], [{}]]]]);
+  });
+
+  const writes: unknown[] = [];
+
+  test("releases the pipe of a reader that has cancelled", async () => {
+    const { server, send, take } = await opened();
+    send(push("tail", "topic"), ["pull", 1]);
+    await take(2);
+    await server.hub.publish("topic", 1);
+    await take(1);
+    send(["reject", 2, ["error", "Error", "cancelled"]]);
+    expect(await take(1)).toEqual([["release", 1, 1]]);
+    await until(() => server.app.stats().readers === 0);
+  });
+
+  test("that is released before it is pulled leaves nothing open", async () => {
+    const { server, client, send } = await opened();
+    send(push("tail", "topic"));
+    await until(() => server.app.stats().readers === 1);
+    send(["release", 1, 1]);
+    await until(() => server.app.stats().readers === 0);
+    await server.hub.publish("topic", 1);
+    await roundTrip(client, 2);
+    expect(client.inbox).toEqual([]);
+  });
+
+  test("aborts its pipe when the server stops, and says when to come back", async () => {
+    const { server, send, take } = await opened();
+    send(push("tail", "topic"), ["pull", 1]);
+    await take(2);
+    const closed = server.app.close({ graceMs: 1_000, random: () => 0.25 });
+    const reason = { code: "shutting_down", retryAfterMs: 250 };
+    expect(await take(1)).toEqual([
+      [
+        "stream",
+        ["pipeline", 1, ["abort"], [["error", "Error", "the server is stopping", null, reason]]],
+      ],
+    ]);
+    await closed;
+  });
+});
+
+function isWrite(message: unknown): boolean {
+  return (message as unknown[])[0] === "stream";
+}
+
+/** A call and its answer; by then everything before it was taken in. `id` numbers the client's calls. */
+async function roundTrip(
+  { send, next }: FrameSocket,
+  id: number,
+  onOther: (message: unknown) => unknown = (message) => expect(message).toBe(undefined),
+): Promise<void> {
+  send(push("topics"), `["pull",${id}]`);
+  for (;;) {
+    const message = (await next()) as unknown[];
+    if (message[0] === "resolve" && message[1] === id) break;
+    onOther(message);
+  }
+  send(`["release",${id},1]`);
+}

@@ -1,0 +1,118 @@
+/**
+ * Once a stream has begun, Node's http has no part in it. Nobody may notice: neither who stays, nor
+ * who leaves, nor who sends what nobody waits for.
+ */
+import type { Socket } from "node:net";
+import { describe, expect, test } from "vitest";
+import { survivors } from "../../support/collect-garbage.ts";
+import { collect } from "../../support/collect.ts";
+import { type LocalServer, startedLocal } from "../../support/server.ts";
+import { isLetGo, serverEnds } from "../../support/server-ends.ts";
+import { openTcp, readUntil } from "../../support/wire.ts";
+
+const STREAMS = [
+  ["SSE", "text/event-stream", /id: \S+\n\n/, /data: /g],
+  ["NDJSON", "application/x-ndjson", /\r\n\r\n/, /"data":/g],
+] as const;
+
+describe.each(STREAMS)("over %s", (_name, accept, begun, event) => {
+  const ask = `GET /topics/topic HTTP/1.1\r\nHost: localhost\r\nAccept: ${accept}\r\n\r\n`;
+
+  /** A stream that http has let go of; `text` is all that has come. */
+  async function opened() {
+    const ends = serverEnds();
+    const server = await startedLocal();
+    const socket = await openTcp(server.url);
+    const received = collect(socket);
+    socket.write(ask);
+    await expect.poll(() => received.text).toMatch(begun);
+    const end = ends[0]!;
+    await expect.poll(() => isLetGo(end)).toBe(true);
+    return { server, socket, received, end, ends };
+  }
+
+  test("request and response are garbage, the parser serves the next, and the stream goes on", async () => {
+    const { server, received, end, ends } = await opened();
+    await expect.poll(() => survivors(end.http)).toBe(0);
+    const parser = end.parsers[0]!.deref();
+    expect(parser).toBeDefined(); // Node keeps it, for the next
+    await openStream(server, ask, begun);
+    expect(ends[1]!.parsers[0]!.deref()).toBe(parser);
+    await goesOn(server, received, event);
+  });
+
+  test.each<[string, (socket: Socket) => unknown]>([
+    ["ends its half", (socket) => socket.end()],
+    ["closes", (socket) => socket.destroy()],
+    ["is reset", (socket) => socket.resetAndDestroy()],
+  ])("a client that %s is noticed, and its connection is closed", async (_how, leave) => {
+    const { server, socket, end } = await opened();
+    expect(server.hub.stats().readers).toBe(1);
+    leave(socket);
+    await expect.poll(() => server.hub.stats().readers).toBe(0);
+    await expect.poll(() => end.socket.destroyed).toBe(true);
+    expect(server.errors).toEqual([]);
+  });
+
+  test("a client that ends its half gets the end of the answer and of the connection", async () => {
+    const { socket, received } = await opened();
+    socket.end();
+    await expect.poll(() => received.ended).toBe(true);
+    expect(received.text).toMatch(/\r\n0\r\n\r\n$/);
+  });
+
+  test.each([
+    ["requests", ask.repeat(1_000)],
+    [
+      "a handshake",
+      ask.replace("\r\n\r\n", "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+    ],
+    ["a megabyte of noise", "\0\r\n\u00ff".repeat(256 * 1024)],
+  ])("%s that come later are nobody's business", async (_what, bytes) => {
+    const { server, socket, received, end } = await opened();
+    const before = end.socket.bytesRead;
+    socket.write(bytes, "latin1");
+    await expect.poll(() => end.socket.bytesRead - before).toBe(bytes.length);
+    await goesOn(server, received, event);
+    expect(received.text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    expect(server.hub.stats().readers).toBe(1);
+    socket.destroy();
+    await expect.poll(() => server.hub.stats().readers).toBe(0);
+  });
+
+  test("clients that are reset in the middle of a write take nobody with them", async () => {
+    const { server, received, ends } = await opened();
+    const frozen = await Promise.all(
+      Array.from({ length: 10 }, () => openStream(server, ask, begun)),
+    );
+    for (const socket of frozen) socket.pause();
+    const stuck = () => ends.filter(({ socket }) => socket.writableNeedDrain).length;
+    while (stuck() < frozen.length) {
+      await server.hub.publish("topic", "x".repeat(60_000));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const socket of frozen) socket.resetAndDestroy();
+    await server.hub.publish("topic", "into the middle of it");
+    await expect.poll(() => server.hub.stats().readers).toBe(1);
+    received.text = "";
+    await goesOn(server, received, event);
+    expect(server.errors).toEqual([]);
+  });
+});
+
+/** One more event arrives. */
+async function goesOn(server: LocalServer, received: { text: string }, event: RegExp) {
+  const count = () => received.text.match(event)?.length ?? 0;
+  const before = count();
+  await server.hub.publish("topic", "one more");
+  await expect.poll(() => received.text).toContain("one more");
+  expect(count()).toBeGreaterThan(before);
+}
+
+async function openStream(server: LocalServer, ask: string, begun: RegExp): Promise<Socket> {
+  const socket = await openTcp(server.url);
+  const begins = readUntil(socket, begun);
+  socket.write(ask);
+  await begins;
+  return socket;
+}
