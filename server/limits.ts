@@ -43,7 +43,9 @@ export const DEFAULT_LIMITS = {
   sessionWaits: 64, // polls held at once, in one session or one batch
   sessionCalls: 10_000, // results that the client has not released yet
   sessionBytes: 16 * 1024 * 1024, // calls and answers that the client has not released yet
-  socketBytes: 256 * 1024, // waiting in a socket before the server stops writing to it
+  socketBytes: 256 * 1024, // of answers waiting in its socket before the server takes no more calls
+  tailBytes: 256 * 1024, // written by a tail and not yet taken by its reader; the library's window
+  tailAnswerMs: 1_000, // how often a reader is asked, at least, so when it is seen to have cancelled
   inboxMessages: 128, // received, not yet taken up, before the server stops reading
 
   // ── time

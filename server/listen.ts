@@ -29,6 +29,10 @@ export interface Listening {
 
 const SWEEP_MS = 50;
 
+// Connections that the kernel keeps until they are accepted; it has a limit of its own. With Node's
+// 511, of thousands that come back at once most would try again after 1, 3 and 7 s.
+const BACKLOG = 4096;
+
 /** @throws the system's error, with `code` EADDRINUSE when the port is taken */
 export async function listen(
   app: App,
@@ -103,7 +107,7 @@ function open(app: App, host: string, port: number): Promise<Server> {
   answerInTurn(server, app.limits.pipelinedRequests);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, host, () => {
+    server.listen(port, host, BACKLOG, () => {
       server.off("error", reject);
       resolve(server);
     });

@@ -3,7 +3,7 @@
  * the same place, and it nearly always does: a client's first callback is -1, its first pipe 1.
  *
  *      listen   ["push",["pipeline",-1,[],[BATCH]]] ["pull",7] ["release",6,1]    in one write
- *      tail     ["stream",["pipeline",1,["write"],[BATCH]]]
+ *      tail     ["push",["pipeline",1,["write"],[BATCH]]] ["release",6,1]         the same
  */
 import { serialize } from "capnweb";
 import type { Batch } from "../../contract.ts";
@@ -22,8 +22,13 @@ export function callbackPlace(id: number): Place {
   return `["push",["pipeline",${id},[],`;
 }
 
-export function pipePlace(id: number, method: "write" | "abort"): Place {
-  return `["stream",["pipeline",${id},["${method}"],`;
+/** @param kind a `stream` is answered without being asked, and releases itself */
+export function pipePlace(kind: "push" | "stream", id: number, method: "write" | "abort"): Place {
+  return `["${kind}",["pipeline",${id},["${method}"],`;
+}
+
+export function releaseText(id: number): string {
+  return `["release",${id},1]`;
 }
 
 /** The call of a place with one value, in the library's own notation: arrays are doubled in it. */
@@ -54,6 +59,7 @@ export function shortFrames(...texts: readonly string[]): string {
 
 /** A frame that many get, and short ones for one of them: what goes out in one write. */
 export function followedBy(frame: Buffer, short: string): Buffer[] {
+  if (short === "") return [frame];
   if (frame.length > COPIED_BYTES) return [frame, Buffer.from(short, "latin1")];
   const bytes = Buffer.allocUnsafe(frame.length + short.length);
   frame.copy(bytes);

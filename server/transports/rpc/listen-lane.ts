@@ -6,7 +6,7 @@ import type { Batch } from "../../contract.ts";
 import type { PushError } from "../../errors.ts";
 import type { Subscription } from "../../subscription.ts";
 import { BatchLane, type LaneOptions } from "./batch-lane.ts";
-import { batchFrame, callbackPlace, followedBy, shortFrames } from "./lane-frames.ts";
+import { batchFrame, callbackPlace, followedBy, releaseText, shortFrames } from "./lane-frames.ts";
 import type { Call, Lanes } from "./lanes.ts";
 
 export interface Callback {
@@ -49,7 +49,7 @@ export class ListenLane extends BatchLane {
     const { id } = (this.#call = this.lanes.call(this, frame.length));
     const pull = `["pull",${id}]`;
     const short =
-      this.#returned === 0 ? shortFrames(pull) : shortFrames(pull, release(this.#returned));
+      this.#returned === 0 ? shortFrames(pull) : shortFrames(pull, releaseText(this.#returned));
     this.#returned = 0;
     this.lanes.write(...followedBy(frame, short));
   }
@@ -77,7 +77,7 @@ export class ListenLane extends BatchLane {
     super.stop();
     if (this.#call) this.lanes.forget(this.#call);
     const last = this.#call?.id ?? this.#returned;
-    if (last !== 0) this.lanes.write(Buffer.from(shortFrames(release(last)), "latin1"));
+    if (last !== 0) this.lanes.write(Buffer.from(shortFrames(releaseText(last)), "latin1"));
     this.#callback.release();
     if (this.#failure) this.#settle?.reject(this.#failure.error);
     else this.#settle?.resolve();
@@ -101,8 +101,4 @@ export class ListenLane extends BatchLane {
     this.#failure = { error };
     this.stop();
   }
-}
-
-function release(id: number): string {
-  return `["release",${id},1]`;
 }

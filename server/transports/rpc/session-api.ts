@@ -39,10 +39,12 @@ export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
   tail(topic: unknown, options?: unknown): MaybePromise<ReadableStream<Batch>> {
     return guard(this.#hub, this.#budget, async () => {
       const { lanes, translator } = this.#ways;
+      const { tailBytes: windowBytes, tailAnswerMs: answerMs } = this.#hub.limits;
+      const window = { windowBytes, answerMs };
       const lane = await this.#open(
         topic,
         options,
-        (subscription, how) => new TailLane(lanes, subscription, how),
+        (subscription, how) => new TailLane(lanes, subscription, { ...how, ...window }),
       );
       const ticket = translator.issue((pipe) => lane.open(pipe));
       // The library makes a pipe of it, asks for the first chunk and sees the end; the lane goes on.

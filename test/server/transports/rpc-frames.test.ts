@@ -17,7 +17,7 @@ function call(callback: number, data: unknown): unknown {
 }
 
 function write(pipe: number, data: unknown): unknown {
-  return ["stream", ["pipeline", pipe, ["write"], [batch(data)]]];
+  return ["push", ["pipeline", pipe, ["write"], [batch(data)]]];
 }
 
 async function messages({ next }: FrameSocket, count: number): Promise<unknown[]> {
@@ -26,8 +26,11 @@ async function messages({ next }: FrameSocket, count: number): Promise<unknown[]
   return taken;
 }
 
-async function opened(options: Parameters<typeof startedLocal>[0] = {}) {
-  const server = await startedLocal(options);
+/** Answers of a tail are not asked for by the clock, unless a test is about that. */
+const NEVER_MS = 2 ** 30;
+
+async function opened({ limits, ...options }: Parameters<typeof startedLocal>[0] = {}) {
+  const server = await startedLocal({ ...options, limits: { tailAnswerMs: NEVER_MS, ...limits } });
   const client = await openFrames(server.socketUrl);
   const send = (...lines: unknown[]) => {
     client.send(...lines.map((m) => (typeof m === "string" ? m : JSON.stringify(m))));
@@ -54,36 +57,50 @@ test("everything that goes out takes the next id, whether the library knows of i
     ["release", 1, 1],
     write(2, "two"), // its id is 4
   ]);
-  send(["resolve", 3, 7], ["resolve", 4, RETURNED]);
+  send(["resolve", 3, 7]);
+  await hub.publish("topic", "three");
+  // 5 and 6
+  expect(await take(5)).toEqual([
+    call(-1, "three"),
+    ["pull", 5],
+    ["release", 3, 1],
+    write(2, "three"),
+    ["release", 4, 1],
+  ]);
+  send(["resolve", 5, RETURNED]);
 
   // A call that the library makes by itself: the client has its own function called.
   send(["push", ["export", -9]], ["push", ["pipeline", 3, ["x"], [5]]], ["pull", 4]);
   expect(await take(2)).toEqual([
     ["push", ["pipeline", -9, ["x"], [5]]],
-    ["pull", 5],
+    ["pull", 7],
   ]);
 
   send(push("authenticate", "secret"), ["pull", 5]);
   expect(await take(1)).toEqual([["resolve", 5, ["export", -2]]]);
   send(push("listen", "topic", ["export", -2]), ["pull", 6]);
   expect(await take(1)).toEqual([["resolve", 6, ["export", -3]]]);
-  await hub.publish("topic", "three");
-  expect(await take(6)).toEqual([
-    call(-1, "three"),
-    ["pull", 6],
-    ["release", 3, 1],
-    write(2, "three"), // 7
-    call(-2, "three"),
+  await hub.publish("topic", "four");
+  // 8, 9 and 10
+  expect(await take(7)).toEqual([
+    call(-1, "four"),
     ["pull", 8],
+    ["release", 5, 1],
+    write(2, "four"),
+    ["release", 6, 1],
+    call(-2, "four"),
+    ["pull", 10],
   ]);
 
-  send(["resolve", 5, "of x"]);
+  // None of these is that call's answer, whatever its number is in the library.
+  send(...[1, 2, 3, 4, 5, 6].map((id) => ["resolve", id, "of nobody"]));
+  send(["resolve", 7, "of x"]);
   expect(await take(2)).toEqual([
-    ["release", 5, 1],
+    ["release", 7, 1],
     ["resolve", 4, "of x"],
   ]);
   send(push("tail", "topic"), ["pull", 7]);
-  expect(await take(2)).toEqual([["pipe"], ["resolve", 7, ["readable", 9]]]);
+  expect(await take(2)).toEqual([["pipe"], ["resolve", 7, ["readable", 11]]]);
 });
 
 test("a call of the library's that is not answered yet is named by the client's id in answers", async () => {
@@ -167,30 +184,60 @@ describe("listen", () => {
 });
 
 describe("tail", () => {
-  test("writes ahead of the reader, up to 256 KiB", async () => {
+  test("writes ahead of the reader, up to 256 KiB, and asks for an answer in good time", async () => {
     const { server, client, send, take } = await opened({ store: { historyEvents: 10_000 } });
     send(push("tail", "topic"), ["pull", 1]);
     await take(2);
+    const writes: unknown[] = [];
+    const asked: unknown[] = [];
     for (let event = 0; event < 40; event += 1) {
       await server.hub.publish("topic", "x".repeat(20_000));
-      await roundTrip(client, 2 + event, (message) => isWrite(message) && writes.push(message));
+      await roundTrip(client, 2 + event, (message) => {
+        const [kind, id] = message as unknown[];
+        if (kind === "push") writes.push(message);
+        if (kind === "pull") asked.push(id);
+      });
     }
     expect(writes.length).toBe(14); // × 20 KB is the first that is not below 256 KiB
-    send(["resolve", 2, RETURNED], ["resolve", 3, RETURNED]);
-    const next = await take(1);
-    expect(next).toMatchObject([["stream", ["pipeline", 1, ["write"], [{}]]]]);
+    expect(asked).toEqual([5]); // the first that is not below a quarter; one answer at a time
+    send(["resolve", 5, RETURNED]);
+    // Half of the window is free again; the others are known to be taken when the last one is.
+    expect(await take(2)).toEqual([
+      ["release", 5, 1],
+      ["pull", 15],
+    ]);
+    expect(await take(1)).toMatchObject([["push", ["pipeline", 1, ["write"], [{}]]]]);
   });
 
-  const writes: unknown[] = [];
-
-  test("releases the pipe of a reader that has cancelled", async () => {
-    const { server, send, take } = await opened();
+  test("asks by and by for an answer to what it has written, and releases every call once", async () => {
+    const { server, send, take } = await opened({ limits: { tailAnswerMs: 20 } });
     send(push("tail", "topic"), ["pull", 1]);
     await take(2);
     await server.hub.publish("topic", 1);
-    await take(1);
+    expect(await take(2)).toEqual([write(1, 1), ["pull", 2]]);
+    await server.hub.publish("topic", 2);
+    expect(await take(1)).toEqual([write(1, 2)]); // 2 is not released: it has not been answered
+    send(["resolve", 2, RETURNED]);
+    expect(await take(2)).toEqual([
+      ["release", 2, 1],
+      ["pull", 3],
+    ]);
+    send(["resolve", 3, RETURNED]);
+    await server.hub.publish("topic", 3);
+    expect(await take(3)).toEqual([write(1, 3), ["release", 3, 1], ["pull", 4]]);
+  });
+
+  test("releases the pipe of a reader that has cancelled", async () => {
+    const { server, send, take } = await opened({ limits: { tailAnswerMs: 20 } });
+    send(push("tail", "topic"), ["pull", 1]);
+    await take(2);
+    await server.hub.publish("topic", 1);
+    expect(await take(2)).toEqual([write(1, 1), ["pull", 2]]);
     send(["reject", 2, ["error", "Error", "cancelled"]]);
-    expect(await take(1)).toEqual([["release", 1, 1]]);
+    expect(await take(2)).toEqual([
+      ["release", 2, 1],
+      ["release", 1, 1],
+    ]);
     await until(() => server.app.stats().readers === 0);
   });
 
@@ -220,10 +267,6 @@ describe("tail", () => {
     await closed;
   });
 });
-
-function isWrite(message: unknown): boolean {
-  return (message as unknown[])[0] === "stream";
-}
 
 /** A call and its answer; by then everything before it was taken in. `id` numbers the client's calls. */
 async function roundTrip(

@@ -159,7 +159,7 @@ test("a tail that is cancelled between two batches ends, while its neighbours go
   }
   await until(() => heard.length === 10);
   expect([heard, read]).toEqual([numbers(1, 10), numbers(1, 10)]);
-  expect(server.app.stats().readers).toBe(2);
+  await until(() => server.app.stats().readers === 2);
   handle[Symbol.dispose]();
   await reader.cancel();
   await server.hub.publish("topic", 11);
@@ -193,6 +193,32 @@ test("a reader that takes nothing is written to until its window is full, then n
     missed += gap?.missed ?? 0;
   }
   expect(seen).toBeLessThan(100);
+});
+
+test("four hundred listens of one frozen session cost no more than a few", async () => {
+  const server = await startPublishingServer({});
+  const { api, socket } = await openSocket(server.socketUrl);
+  const heard = Array.from({ length: 400 }, () => 0);
+  await Promise.all(
+    heard.map((_, index) =>
+      Promise.resolve(
+        api.listen("topic", ({ events }) => {
+          heard[index] = events.at(-1)?.offset ?? 0;
+        }),
+      ),
+    ),
+  );
+  await server.publish({ count: 1, bytes: 60_000, perTurn: 1 });
+  await until(() => heard.every((offset) => offset === 1));
+  const before = await server.memory();
+  socket.pause();
+  await server.publish({ count: 3, bytes: 60_000, perTurn: 1 });
+  // Everybody has had a turn by then: whatever can be written is.
+  for (let trips = 0; trips < 200; trips += 1) await server.stats();
+  // Each has its own callback, and so its own frame: all of them were 24 MB and more.
+  expect((await server.memory()) - before).toBeLessThan(5 * 1024 * 1024);
+  socket.resume();
+  await until(() => heard.every((offset) => offset === 4));
 });
 
 test("a server that stops in mid-stream tells each reader why, in its own words", async () => {

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "vitest";
 import { collect } from "../../support/collect.ts";
 import { startedLocal } from "../../support/server.ts";
-import { serverEnds } from "../../support/server-ends.ts";
+import { isLetGo, serverEnds } from "../../support/server-ends.ts";
 import { openTcp } from "../../support/wire.ts";
 
 const STREAM = get("Accept: text/event-stream");
@@ -80,6 +80,20 @@ describe.each([
     await expect.poll(() => server.hub.stats().readers).toBe(0);
     expect(server.errors).toEqual([]);
   });
+});
+
+test("behind a held poll a stream begins when that is answered, and goes on without http", async () => {
+  const ends = serverEnds();
+  const server = await startedLocal();
+  const socket = await openTcp(server.url);
+  const received = collect(socket);
+  socket.write(HELD + STREAM);
+  await expect.poll(() => server.hub.stats().readers).toBe(1);
+  await server.hub.publish("topic", "first");
+  await expect.poll(() => received.text).toMatch(/"data":"first"[^]*HTTP\/1\.1 200 [^]*\nid: /);
+  await expect.poll(() => isLetGo(ends[0]!)).toBe(true);
+  await server.hub.publish("topic", "second");
+  await expect.poll(() => received.text).toMatch(/\ndata: "second"\n\n\r\n$/);
 });
 
 test("behind an answer that is done a handshake is as good as any", async () => {

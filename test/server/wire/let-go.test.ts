@@ -3,6 +3,7 @@
  * who leaves, nor who sends what nobody waits for.
  */
 import type { Socket } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { survivors } from "../../support/collect-garbage.ts";
 import { collect } from "../../support/collect.ts";
@@ -14,6 +15,12 @@ const STREAMS = [
   ["SSE", "text/event-stream", /id: \S+\n\n/, /data: /g],
   ["NDJSON", "application/x-ndjson", /\r\n\r\n/, /"data":/g],
 ] as const;
+
+const LEAVINGS: [string, (socket: Socket) => unknown][] = [
+  ["ends its half", (socket) => socket.end()],
+  ["closes", (socket) => socket.destroy()],
+  ["is reset", (socket) => socket.resetAndDestroy()],
+];
 
 describe.each(STREAMS)("over %s", (_name, accept, begun, event) => {
   const ask = `GET /topics/topic HTTP/1.1\r\nHost: localhost\r\nAccept: ${accept}\r\n\r\n`;
@@ -41,16 +48,34 @@ describe.each(STREAMS)("over %s", (_name, accept, begun, event) => {
     await goesOn(server, received, event);
   });
 
-  test.each<[string, (socket: Socket) => unknown]>([
-    ["ends its half", (socket) => socket.end()],
-    ["closes", (socket) => socket.destroy()],
-    ["is reset", (socket) => socket.resetAndDestroy()],
-  ])("a client that %s is noticed, and its connection is closed", async (_how, leave) => {
-    const { server, socket, end } = await opened();
-    expect(server.hub.stats().readers).toBe(1);
-    leave(socket);
+  test.each(LEAVINGS)(
+    "a client that %s is noticed, and its connection is closed",
+    async (_how, leave) => {
+      const { server, socket, end } = await opened();
+      expect(server.hub.stats().readers).toBe(1);
+      leave(socket);
+      await expect.poll(() => server.hub.stats().readers).toBe(0);
+      await expect.poll(() => end.socket.destroyed).toBe(true);
+      expect(server.errors).toEqual([]);
+    },
+  );
+
+  test("clients may leave at any moment from the first byte on: nothing of them is left", async () => {
+    const ends = serverEnds();
+    const server = await startedLocal();
+    const leavings = LEAVINGS.flatMap(([, leave]) =>
+      Array.from({ length: 40 }, async (_, turns) => {
+        const socket = await openTcp(server.url);
+        socket.resume().write(ask);
+        for (let count = 0; count < turns; count += 1) await turn();
+        leave(socket);
+      }),
+    );
+    await Promise.all(leavings);
+    await server.hub.publish("topic", "is anybody there");
     await expect.poll(() => server.hub.stats().readers).toBe(0);
-    await expect.poll(() => end.socket.destroyed).toBe(true);
+    await expect.poll(() => ends.filter(({ socket }) => !socket.destroyed)).toHaveLength(0);
+    expect(ends).toHaveLength(leavings.length);
     expect(server.errors).toEqual([]);
   });
 
@@ -89,7 +114,7 @@ describe.each(STREAMS)("over %s", (_name, accept, begun, event) => {
     const stuck = () => ends.filter(({ socket }) => socket.writableNeedDrain).length;
     while (stuck() < frozen.length) {
       await server.hub.publish("topic", "x".repeat(60_000));
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     for (const socket of frozen) socket.resetAndDestroy();
     await server.hub.publish("topic", "into the middle of it");

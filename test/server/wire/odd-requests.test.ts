@@ -30,6 +30,7 @@ describe("a request", () => {
     ["that wants no other after it", get(["Connection: close"])],
     ["with a body", `${get(["Content-Length: 4"])}body`],
     ["with a body in chunks", `${get(["Transfer-Encoding: chunked"])}4\r\nbody\r\n0\r\n\r\n`],
+    ["that would rather have HTTP/2", get(["Connection: Upgrade", "Upgrade: h2c"])],
     ["of a proxy, by its absolute address", get().replace("/topics", "http://localhost/topics")],
   ])("%s: the stream goes on without http", async (_name, bytes) => {
     const { server, socket, received, end } = await asked(bytes);
