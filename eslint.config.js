@@ -9,7 +9,7 @@ const noImports = (files, patterns) => ({
 });
 
 export default tseslint.config(
-  { ignores: ["dist/", "test-results/", "coverage/"] },
+  { ignores: ["dist/", "bench/dist/", "test-results/", "coverage/"] },
   eslint.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {

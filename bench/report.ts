@@ -1,5 +1,5 @@
 /** What a run prints: Markdown, ratios first. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { median } from "./rounds.ts";
 
@@ -10,6 +10,10 @@ export interface Effort {
   readonly sliceMs: number;
   /** Divides the counts of everything that runs in process. */
   readonly divisor: number;
+  /** Of the fan-out: how many clients, how many rounds, how long one side is under load. */
+  readonly fanOutSizes: readonly number[];
+  readonly fanOutRounds: number;
+  readonly fanOutMs: number;
 }
 
 export function section(title: string, ...paragraphs: readonly string[]): void {
@@ -31,6 +35,12 @@ export function ratioCells(values: readonly number[]): string[] {
   );
 }
 
+/** In one cell: the median, and from where to where. */
+export function ratioRange(values: readonly number[]): string {
+  const [middle, least, most] = ratioCells(values);
+  return `${middle} (${least}–${most})`;
+}
+
 /** Microseconds, for orientation. */
 export function micros(values: readonly number[]): string {
   return median(values).toFixed(median(values) < 10 ? 2 : 1);
@@ -47,7 +57,10 @@ export function environment(packages: readonly string[]): string {
 }
 
 function versionOf(name: string): string {
+  // From dist/bench/: the peers are installed in bench/, the product's packages in the root.
+  const folders = ["../../node_modules", "../../../node_modules"];
+  const files = folders.map((folder) => new URL(`${folder}/${name}/package.json`, import.meta.url));
+  const file = files.find((candidate) => existsSync(candidate))!;
   // Not `require`: the packages do not all export their package.json.
-  const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }

@@ -1,5 +1,7 @@
 /** What is published, polled and answered. */
 import type { MetricsUpdates, SystemMetrics } from "../server/contract.ts";
+import { MARK, MARK_DIGITS } from "./load/load-client.ts";
+import type { Stamped } from "./peers/peer.ts";
 
 export const SAMPLE: SystemMetrics = {
   cpuUsage: 23.42,
@@ -31,3 +33,13 @@ export function constantUpdates(updates: readonly SystemMetrics[]): MetricsUpdat
     missed: 0,
   };
 }
+
+/** 200 bytes of JSON as well, which say when they were made, in a place that can be found. */
+export function stamped(ageMs = 0): Stamped {
+  const made = process.hrtime.bigint() - BigInt(ageMs) * 1_000_000n;
+  const time = String(made).padStart(MARK_DIGITS, "0");
+  const data = { ...EVENT_200, note: `${MARK}${time} ring twice, leave at door` };
+  return { data, json: JSON.stringify(data) };
+}
+
+export const BURST = 5; // events published in one turn of the event loop

@@ -55,7 +55,8 @@ answer(async ({ kind }: HttpServerQuestion): Promise<Started | NodeJS.CpuUsage> 
   if (samples === "sample") await hub.publish(METRICS_TOPIC, SAMPLE);
   const { subscriptionId } = await hub.lease(METRICS_TOPIC);
   // As main.ts does it.
-  const app = server === "product" ? createApp(hub) : constantApp();
+  const pages = import.meta.dirname; // any folder: the pages are not built for a measurement
+  const app = server === "product" ? createApp(hub, { pages }) : constantApp();
   const { port } = await listen(app as App, { host: "localhost", port: 0 });
   return { port, subscriptionId };
 });

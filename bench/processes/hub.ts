@@ -8,7 +8,14 @@ import { EVENT_200, SAMPLE } from "../samples.ts";
 export type HubQuestion =
   | { kind: "publish"; what: keyof typeof EVENTS; count: number }
   | { kind: "poll"; what: "new event" | "nothing new"; count: number }
-  | { kind: "memory" };
+  | { kind: "memory" }
+  /** What the process holds after a collection, in bytes: the heap, and all of it. */
+  | { kind: "held" };
+
+export interface Held {
+  heap: number;
+  rss: number;
+}
 
 const EVENTS = { sample: SAMPLE, "200 bytes": EVENT_200 };
 const PER_TURN = 1_000; // then the event loop turns, as it does in a server
@@ -24,7 +31,8 @@ for (let index = 0; index < subscriptions; index += 1) {
 }
 const bytesAtFirst = heap() - before;
 
-answer(async (question: HubQuestion): Promise<number> => {
+answer(async (question: HubQuestion): Promise<number | Held> => {
+  if (question.kind === "held") return { heap: heap(), rss: process.memoryUsage.rss() };
   if (question.kind === "memory") return bytesAtFirst / subscriptions;
   if (question.kind === "poll") return poll(question.what === "new event", question.count);
   return cpuOf(question.count, () => publish(EVENTS[question.what], question.count));
