@@ -48,7 +48,9 @@ export class Delivery implements Turn {
   readonly #reads: { readonly limit?: number | undefined };
   readonly #onError: OnError;
   readonly #takeDown: () => void;
-  readonly #silence: NodeJS.Timeout;
+  readonly #heartbeatMs: number;
+  #silence: NodeJS.Timeout;
+  #wroteAt = performance.now();
   #signOfLifeIsDue: boolean;
   #inQueue = false;
   #ended = false;
@@ -71,6 +73,7 @@ export class Delivery implements Turn {
     this.#onError = onError;
     this.#signOfLifeIsDue = greets;
     this.#takeDown = subscription.watch(this.wake);
+    this.#heartbeatMs = heartbeatMs;
     this.#silence = setTimeout(breakSilence, heartbeatMs, this);
   }
 
@@ -88,10 +91,14 @@ export class Delivery implements Turn {
     this.#subscription.close();
   }
 
-  /** A sign of life is due. */
+  /** A sign of life is due, unless something was written meanwhile. */
   breakSilence(): void {
+    const silentMs = performance.now() - this.#wroteAt;
+    // Looked at now and then, because to put a timer off at every write would cost more.
+    const leftMs = Math.ceil(this.#heartbeatMs - silentMs);
+    this.#silence = setTimeout(breakSilence, leftMs > 0 ? leftMs : this.#heartbeatMs, this);
+    if (leftMs > 0) return;
     this.#signOfLifeIsDue = true;
-    this.#silence.refresh();
     this.wake();
   }
 
@@ -119,7 +126,7 @@ export class Delivery implements Turn {
       if (empty) this.#sink.heartbeat(batch);
       else this.#sink.write(batch);
       this.#signOfLifeIsDue = false;
-      this.#silence.refresh();
+      this.#wroteAt = performance.now();
     }
     if (this.#woken || this.#subscription.behind > 0) this.#queue();
   }

@@ -11,7 +11,7 @@ import { RecordingSink } from "./recording-sink.ts";
 const HEARTBEAT_MS = 1_000;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
 });
 afterEach(() => {
   vi.useRealTimers();

@@ -7,7 +7,7 @@ const CLIENTS = 2_000;
 const AT_ONCE = 250; // connections being opened
 // Of each, after the two rounds that are measured: the collector's mood. The least that one could
 // leave behind, a subscription with its bell, is more than 1 KiB.
-const BYTES_PER_CLIENT = 150;
+const BYTES_PER_CLIENT = 300;
 
 const SHAKE =
   "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +

@@ -2,9 +2,11 @@
  * Once a stream has begun, Node's http has no part in it. Nobody may notice: neither who stays, nor
  * who leaves, nor who sends what nobody waits for.
  */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { survivors } from "../../support/collect-garbage.ts";
 import { collect } from "../../support/collect.ts";
 import { type LocalServer, startedLocal } from "../../support/server.ts";
@@ -48,6 +50,28 @@ describe.each(STREAMS)("over %s", (_name, accept, begun, event) => {
     await goesOn(server, received, event);
   });
 
+  test("a Node whose http listens by another name keeps the connection, and nobody notices", async () => {
+    const rename = (message: unknown) => {
+      const { socket } = (message as { request: IncomingMessage }).request;
+      const [listener] = socket.listeners("drain") as (() => void)[];
+      socket.off("drain", listener!).on("drain", () => listener!());
+    };
+    subscribe("http.server.request.start", rename);
+    onTestFinished(() => void unsubscribe("http.server.request.start", rename));
+    const ends = serverEnds();
+    const server = await startedLocal();
+    const socket = await openTcp(server.url);
+    const received = collect(socket);
+    socket.write(ask);
+    await expect.poll(() => received.text).toMatch(begun);
+    await goesOn(server, received, event);
+    expect(isLetGo(ends[0]!)).toBe(false);
+    await server.app.close();
+    await expect.poll(() => received.ended).toBe(true);
+    expect(received.text).toMatch(/"shutting_down"[^]*\n\r\n0\r\n\r\n$/);
+    expect(server.hub.stats().readers).toBe(0);
+  });
+
   test.each(LEAVINGS)(
     "a client that %s is noticed, and its connection is closed",
     async (_how, leave) => {
@@ -72,11 +96,44 @@ describe.each(STREAMS)("over %s", (_name, accept, begun, event) => {
       }),
     );
     await Promise.all(leavings);
+    await expect.poll(() => ends.length).toBe(leavings.length);
     await server.hub.publish("topic", "is anybody there");
-    await expect.poll(() => server.hub.stats().readers).toBe(0);
     await expect.poll(() => ends.filter(({ socket }) => !socket.destroyed)).toHaveLength(0);
-    expect(ends).toHaveLength(leavings.length);
+    await expect.poll(() => server.hub.stats().readers).toBe(0);
     expect(server.errors).toEqual([]);
+  });
+
+  test("a client that reads nothing any more and ends its half is nobody's reader", async () => {
+    const { server, socket, end } = await opened();
+    socket.pause();
+    while (!end.socket.writableNeedDrain) {
+      await server.hub.publish("topic", "x".repeat(60_000));
+      await turn();
+    }
+    socket.end();
+    await expect.poll(() => server.hub.stats().readers).toBe(0);
+    expect(end.socket.destroyed).toBe(false); // the rest is for it, if it should read again
+  });
+
+  test("a stream that was asked for while earlier answers were stuck is like any", async () => {
+    const ends = serverEnds();
+    const server = await startedLocal();
+    for (let count = 0; count < 8; count += 1)
+      await server.hub.publish("topic", "x".repeat(60_000));
+    const socket = await openTcp(server.url);
+    socket.pause();
+    const poll = "GET /topics/topic?after=earliest HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    socket.write(poll.repeat(40));
+    await expect.poll(() => ends[0]?.socket.writableNeedDrain).toBe(true);
+    socket.write(ask);
+    await expect.poll(() => ends[0]!.parsers.length).toBe(41);
+    const received = collect(socket);
+    socket.resume();
+    await expect.poll(() => isLetGo(ends[0]!)).toBe(true);
+    received.text = "";
+    await goesOn(server, received, event);
+    socket.end();
+    await expect.poll(() => server.hub.stats().readers).toBe(0);
   });
 
   test("a client that ends its half gets the end of the answer and of the connection", async () => {

@@ -67,6 +67,30 @@ test("batches, pings, pongs and signs of life arrive as whole frames, each in it
   expect(answered).toEqual([...new Set(answered)].toSorted((a, b) => a - b));
 });
 
+test("clients may leave at any moment from the handshake on: nothing of them is left", async () => {
+  const ends = serverEnds();
+  const server = await startedLocal();
+  const ways = [
+    (socket: Socket) => socket.end(),
+    (socket: Socket) => socket.destroy(),
+    (socket: Socket) => socket.resetAndDestroy(),
+  ];
+  const leavings = ways.flatMap((leave) =>
+    Array.from({ length: 40 }, async (_, turns) => {
+      const socket = await openTcp(server.url);
+      socket.resume().write(ASK);
+      for (let count = 0; count < turns; count += 1) await turn();
+      leave(socket);
+    }),
+  );
+  await Promise.all(leavings);
+  await expect.poll(() => ends.length).toBe(leavings.length);
+  await server.hub.publish("topic", "is anybody there");
+  await expect.poll(() => ends.filter(({ socket }) => !socket.destroyed)).toHaveLength(0);
+  await expect.poll(() => server.hub.stats().readers).toBe(0);
+  expect(server.errors).toEqual([]);
+});
+
 describe("nothing comes after the close frame", () => {
   test.each<[string, number, (socket: Socket, stop: () => Promise<void>) => unknown]>([
     ["of a client that sent a text", 1003, (socket) => send(socket, OPCODE.text, "hello")],
