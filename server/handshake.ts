@@ -14,6 +14,8 @@ export function answerHandshakes(
   sockets: WebSocketServer,
 ): void {
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    // Newer Nodes give another stream when the request has a body; a handshake has none.
+    if (socket !== request.socket) return void socket.destroy();
     if (!isWebSocket(request)) return ignoreUpgrade(server, request, socket, head);
     socket.on("error", ignore); // `close` follows
     const answer = new ServerResponse(request);

@@ -48,10 +48,10 @@ function isNewest(request: IncomingMessage): boolean {
 /** It makes an error for the request that nobody will see, and its stack would take the longest. */
 function withoutStack(work: () => void): void {
   const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 0;
+  const limited = Reflect.set(Error, "stackTraceLimit", 0); // not where it is frozen
   try {
     work();
   } finally {
-    Error.stackTraceLimit = stackTraceLimit;
+    if (limited) Error.stackTraceLimit = stackTraceLimit;
   }
 }
