@@ -64,3 +64,13 @@ test("knows when all who wait now, and whom a doorbell wakes in this turn, had t
   await turns.passed();
   expect(taken).toHaveLength(101);
 });
+
+test("waits for whom a doorbell wakes, also when its own turn would end a slice", async () => {
+  const turns = new Turns();
+  let woken = false;
+  // With one more the clock is looked at, and these have taken longer than a slice.
+  for (let number = 0; number < 7; number += 1) turns.add({ take: () => busy(2) });
+  setImmediate(() => turns.add({ take: () => (woken = true) }));
+  await turns.passed();
+  expect(woken).toBe(true);
+});

@@ -2,119 +2,12 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { PushError } from "../../../server/errors.ts";
-import { Subscription } from "../../../server/subscription.ts";
 import { Turns } from "../../../server/turns.ts";
-import { deliver, type DeliveryOptions } from "../../../server/wire/delivery.ts";
-import { scriptedStore } from "../../support/scripted-store.ts";
-import { RecordingSink } from "./recording-sink.ts";
+import { HEARTBEAT_MS, settled, silence, start, stopTheClock } from "./started-delivery.ts";
 
-const HEARTBEAT_MS = 1_000;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-});
+beforeEach(stopTheClock);
 afterEach(() => {
   vi.useRealTimers();
-});
-
-function start({
-  atOnce = true,
-  room = true,
-  turns = new Turns(),
-  ...options
-}: Partial<DeliveryOptions> & { atOnce?: boolean; room?: boolean; turns?: Turns } = {}) {
-  const store = scriptedStore({ atOnce });
-  void store.create("t");
-  const { epoch } = store.ends("t") as { epoch: string };
-  const onClose = vi.fn();
-  const after = { epoch, offset: 0 };
-  const subscription = new Subscription(store, "t", { after, turns, onClose });
-  const sink = new RecordingSink();
-  sink.room = room;
-  const errors: unknown[] = [];
-  const onError = (error: unknown) => errors.push(error);
-  sink.delivery = deliver(subscription, sink, { heartbeatMs: HEARTBEAT_MS, onError, ...options });
-  const publish = (count = 1) => {
-    for (let number = 0; number < count; number += 1) void store.append("t", { json: "0" });
-  };
-  return { store, sink, subscription, publish, errors, onClose };
-}
-
-async function settled(): Promise<void> {
-  for (let count = 0; count < 6; count += 1) await turn();
-}
-
-async function silence(ms: number): Promise<void> {
-  vi.advanceTimersByTime(ms);
-  await settled();
-}
-
-describe("a sign of life", () => {
-  test("comes after exactly the silence that was asked for, again and again", async () => {
-    const { sink } = start();
-    await silence(HEARTBEAT_MS - 1);
-    expect(sink.told).toEqual([]);
-    await silence(1);
-    expect(sink.told).toEqual(["♥"]);
-    await silence(HEARTBEAT_MS - 1);
-    expect(sink.told).toEqual(["♥"]);
-    await silence(1);
-    expect(sink.told).toEqual(["♥", "♥"]);
-  });
-
-  test("does not come while events do, and the silence begins with the last of them", async () => {
-    const { sink, publish } = start();
-    for (let count = 0; count < 10; count += 1) {
-      publish();
-      await settled();
-      await silence(HEARTBEAT_MS - 1);
-    }
-    expect(sink.told).toHaveLength(10);
-    await silence(1);
-    expect(sink.told.slice(10)).toEqual(["♥"]);
-  });
-
-  test("gives way to an event that comes in the same moment", async () => {
-    const { sink, publish } = start();
-    vi.advanceTimersByTime(HEARTBEAT_MS);
-    publish();
-    await settled();
-    expect(sink.told).toEqual([[1]]);
-  });
-
-  test("waits for room, once, however long the silence was", async () => {
-    const { sink } = start({ room: false });
-    await silence(10 * HEARTBEAT_MS);
-    expect(sink.told).toEqual([]);
-    sink.giveRoom();
-    await settled();
-    expect(sink.told).toEqual(["♥"]);
-  });
-
-  test.each([
-    [true, [["♥"], [[1]]]],
-    [false, [[], [[1]]]],
-  ] as const)("comes at once where one greets: %j, unless there is an event", async (...row) => {
-    const [greets, [quiet, busy]] = row;
-    const idle = start({ greets });
-    await settled();
-    expect(idle.sink.told).toEqual(quiet);
-    const other = start({ greets });
-    other.publish();
-    await settled();
-    expect(other.sink.told).toEqual(busy);
-  });
-
-  test("that is due while the store is asked comes with its answer", async () => {
-    const { sink, store } = start({ atOnce: false });
-    await settled();
-    expect(store.waiting).toBe(1);
-    await silence(HEARTBEAT_MS);
-    expect(sink.told).toEqual([]);
-    store.answer();
-    await settled();
-    expect(sink.told).toEqual(["♥"]);
-  });
 });
 
 describe("an event", () => {
@@ -133,6 +26,27 @@ describe("an event", () => {
     store.answer();
     await settled();
     expect(sink.told).toEqual([[1], [2]]);
+  });
+
+  test("that comes after the store was asked, and rings after it has answered, is not forgotten", async () => {
+    const { sink, store, publish } = start({ atOnce: false });
+    await settled();
+    publish(); // the bell rings at the end of this turn
+    store.answer(); // what was there when it was asked: nothing
+    await settled();
+    store.answer();
+    await settled();
+    expect(sink.told).toEqual([[1]]);
+  });
+
+  test("is read once, however often a reader is woken for it", async () => {
+    const { sink, store, publish } = start();
+    await settled();
+    const before = store.reads;
+    publish();
+    for (let count = 0; count < 100; count += 1) sink.delivery!.wake();
+    await settled();
+    expect([store.reads - before, sink.told]).toEqual([1, [[1]]]);
   });
 
   test("is read while nobody has room by nobody: a full sink is a cursor and no more", async () => {

@@ -41,7 +41,9 @@ describe.each(STREAMS)("over %s", (_name, accept, begun, event) => {
   }
 
   test("request and response are garbage, the parser serves the next, and the stream goes on", async () => {
+    const { stackTraceLimit } = Error;
     const { server, received, end, ends } = await opened();
+    expect(Error.stackTraceLimit).toBe(stackTraceLimit); // errors say where again
     await expect.poll(() => survivors(end.http)).toBe(0);
     const parser = end.parsers[0]!.deref();
     expect(parser).toBeDefined(); // Node keeps it, for the next

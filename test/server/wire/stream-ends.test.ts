@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { Agent, get as request } from "node:http";
 import { connect } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createApp } from "../../../server/app.ts";
 import { Hub } from "../../../server/hub.ts";
@@ -46,7 +47,7 @@ describe("a server that stops", () => {
     await expect.poll(() => hub.stats().readers).toBe(5);
     while (ends.some(({ socket }) => !socket.writableNeedDrain)) {
       await hub.publish("topic", "x".repeat(60_000));
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     const closed = server.close({ graceMs: 100 });
     await app.close();
@@ -93,6 +94,25 @@ test("a client that reads the end and never closes does not keep the connection"
   expect(received.text).toMatch(/\r\n\r\n7\r\nthe end\r\n0\r\n\r\n$/);
   await expect.poll(() => ends[0]!.socket.destroyed).toBe(true);
   expect(closes()).toBe(1);
+});
+
+test("what is written after the end does not cost a slow client the end", async () => {
+  const ends = serverEnds();
+  const { server, streams } = await startedStreams();
+  const socket = await openTcp(server.url);
+  socket.pause().write("GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await expect.poll(() => ends.length === 1 && isLetGo(ends[0]!)).toBe(true);
+  while (streams[0]!.hasRoom) {
+    streams[0]!.write("x".repeat(60_000));
+    await turn();
+  }
+  streams[0]!.end("the end");
+  streams[0]!.write("too late");
+  for (let count = 0; count < 4; count += 1) await turn();
+  const received = collect(socket);
+  socket.resume();
+  await expect.poll(() => received.ended).toBe(true);
+  expect(received.text.slice(-17)).toBe("7\r\nthe end\r\n0\r\n\r\n");
 });
 
 describe("a client that keeps its connections", () => {
