@@ -3,7 +3,7 @@
  * the same place, and it nearly always does: a client's first callback is -1, its first pipe 1.
  *
  *      listen   ["push",["pipeline",-1,[],[BATCH]]] ["pull",7] ["release",6,1]    in one write
- *      tail     ["push",["pipeline",1,["write"],[BATCH]]] ["release",6,1]         the same
+ *      tail     ["push",["pipeline",1,["write"],[BATCH]]]                         the same for all
  */
 import { serialize } from "capnweb";
 import type { Batch } from "../../contract.ts";
@@ -59,7 +59,6 @@ export function shortFrames(...texts: readonly string[]): string {
 
 /** A frame that many get, and short ones for one of them: what goes out in one write. */
 export function followedBy(frame: Buffer, short: string): Buffer[] {
-  if (short === "") return [frame];
   if (frame.length > COPIED_BYTES) return [frame, Buffer.from(short, "latin1")];
   const bytes = Buffer.allocUnsafe(frame.length + short.length);
   frame.copy(bytes);

@@ -21,10 +21,9 @@ export interface Lane {
   onFailure(call: Call, error: unknown): void;
 }
 
-/** A call that the client has not answered yet. */
+/** A call whose answer is still to come. */
 export interface Call {
   readonly id: number;
-  readonly bytes: number;
   readonly lane: Lane;
 }
 
@@ -75,10 +74,15 @@ export class Lanes {
     return false;
   }
 
-  /** Numbers a call that is about to be written. Its lane gets the answer, unless it forgets it. */
-  call(lane: Lane, bytes: number): Call {
-    const call = { id: this.#ids.take(), bytes, lane };
-    (this.#calls ??= new Map()).set(call.id, call);
+  /** @returns the id of a call that is about to be written */
+  take(): number {
+    return this.#ids.take();
+  }
+
+  /** The lane gets the answer to this call, unless it forgets it. */
+  expect(lane: Lane, id: number): Call {
+    const call = { id, lane };
+    (this.#calls ??= new Map()).set(id, call);
     return call;
   }
 

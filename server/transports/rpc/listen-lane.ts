@@ -46,7 +46,7 @@ export class ListenLane extends BatchLane {
 
   write(batch: Batch): void {
     const frame = batchFrame(this.#place, batch);
-    const { id } = (this.#call = this.lanes.call(this, frame.length));
+    const { id } = (this.#call = this.lanes.expect(this, this.lanes.take()));
     const pull = `["pull",${id}]`;
     const short =
       this.#returned === 0 ? shortFrames(pull) : shortFrames(pull, releaseText(this.#returned));

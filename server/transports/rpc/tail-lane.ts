@@ -2,9 +2,10 @@
  * One `tail`: a pipe at the client, and a call of its `write` for each batch. The client answers a
  * call when its reader has room for more, so it is the reader that sets the pace. One answer stands
  * for all calls before it, and it is put off for a while, as TCP does with its acknowledgments
- * (RFC 1122 §4.2.3.2): to read one costs as much as to write a batch.
+ * (RFC 1122 §4.2.3.2): to read one costs as much as to write a batch. So does a frame that is this
+ * client's alone, so what is answered for is released when the next answer is asked for.
  *
- *      write 1   write 2, release 1   write 3, release 2   …   pull 3 → the answer   write 4, release 3
+ *      write 1   write 2   write 3   …   release 1, release 2, pull 3 → the answer   write 4   …
  */
 import type { Batch } from "../../contract.ts";
 import type { PushError } from "../../errors.ts";
@@ -13,7 +14,6 @@ import { BatchLane, type LaneOptions } from "./batch-lane.ts";
 import {
   batchFrame,
   callFrame,
-  followedBy,
   pipePlace,
   type Place,
   releaseText,
@@ -37,13 +37,11 @@ export class TailLane extends BatchLane {
   /** Bytes that were written and not answered; those of them that no answer was asked for. */
   #unanswered = 0;
   #unasked = 0;
-  /** The newest call, until it is asked for. */
-  #newest: Call | undefined;
+  /** Calls that the client still holds; the newest is asked for, the others are released. */
+  #held: number[] = [];
   /** The call whose answer is to come, for all before it. */
   #asked: Call | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Of the last call that was answered, released with the next batch in the same write. */
-  #returned = 0;
   /** There was something to deliver while the window was full. */
   #full = false;
   /** The call that ends the pipe. */
@@ -70,20 +68,18 @@ export class TailLane extends BatchLane {
 
   write(batch: Batch): void {
     const frame = batchFrame(this.#place, batch);
-    const short = this.#releases();
-    this.#newest = this.lanes.call(this, frame.length);
+    this.#held.push(this.lanes.take());
     this.#unanswered += frame.length;
     this.#unasked += frame.length;
-    if (this.#isAskDue()) short.push(this.#ask());
-    this.lanes.write(...followedBy(frame, shortFrames(...short)));
-    this.#askLater();
+    this.lanes.write(frame);
+    this.#askInTime();
   }
 
   end(reason: PushError): void {
     if (this.stopped) return;
     this.stop();
     if (this.#pipe === 0) return;
-    this.#last = this.lanes.call(this, 0);
+    this.#last = this.lanes.expect(this, this.lanes.take());
     this.lanes.write(callFrame(pipePlace("stream", this.#pipe, "abort"), reason));
   }
 
@@ -91,10 +87,9 @@ export class TailLane extends BatchLane {
     if (call === this.#last) this.#releasePipe();
     if (call !== this.#asked) return;
     this.#asked = undefined;
-    this.#returned = call.id;
+    this.#held.unshift(call.id);
     this.#unanswered = this.#unasked;
-    if (this.#isAskDue()) this.#askNow();
-    else this.#askLater();
+    this.#askInTime();
     if (!this.#full) return;
     this.#full = false;
     this.wake();
@@ -111,59 +106,39 @@ export class TailLane extends BatchLane {
     if (this.stopped) return;
     super.stop();
     clearTimeout(this.#timer);
-    const releases = this.#releases();
     if (this.#asked) {
       this.lanes.forget(this.#asked);
-      releases.push(releaseText(this.#asked.id));
+      this.#held.push(this.#asked.id);
     }
-    this.#writeShort(...releases);
+    this.#writeShort(this.#held.map(releaseText));
+    this.#held = [];
   }
 
-  /** Of the calls that are done with: those that were answered, and of those that never will be. */
-  #releases(): string[] {
-    const releases = this.#releaseReturned();
-    if (this.#newest) {
-      this.lanes.forget(this.#newest);
-      releases.push(releaseText(this.#newest.id));
-      this.#newest = undefined;
-    }
-    return releases;
+  /** One answer at a time; and well before the window is full, so that a fast reader never waits. */
+  #askInTime(): void {
+    if (this.#asked || this.#unasked === 0) return;
+    const due = this.#unasked >= this.#windowBytes / 4 || this.#held.length >= MOST_HELD;
+    if (due) this.#ask();
+    else this.#timer ??= setTimeout(() => this.#ask(), this.#answerMs).unref();
   }
 
-  #releaseReturned(): string[] {
-    const releases = this.#returned === 0 ? [] : [releaseText(this.#returned)];
-    this.#returned = 0;
-    return releases;
-  }
-
-  #isAskDue(): boolean {
-    // Well before the window is full, so that a reader that is fast never waits.
-    return !this.#asked && this.#unasked >= this.#windowBytes / 4;
-  }
-
-  #ask(): string {
+  #ask(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#asked = this.#newest;
-    this.#newest = undefined;
+    const newest = this.#held.pop()!;
+    this.#asked = this.lanes.expect(this, newest);
+    this.#writeShort([...this.#held.map(releaseText), `["pull",${newest}]`]);
+    this.#held = [];
     this.#unasked = 0;
-    return `["pull",${this.#asked!.id}]`;
-  }
-
-  #askNow(): void {
-    this.#writeShort(...this.#releaseReturned(), this.#ask());
-  }
-
-  #askLater(): void {
-    if (this.#asked || this.#timer || !this.#newest) return;
-    this.#timer = setTimeout(() => this.#askNow(), this.#answerMs).unref();
   }
 
   #releasePipe(): void {
-    this.#writeShort(releaseText(this.#pipe));
+    this.#writeShort([releaseText(this.#pipe)]);
   }
 
-  #writeShort(...texts: readonly string[]): void {
+  #writeShort(texts: readonly string[]): void {
     if (texts.length > 0) this.lanes.write(Buffer.from(shortFrames(...texts), "latin1"));
   }
 }
+
+const MOST_HELD = 64; // some 500 bytes each, at the client

@@ -60,12 +60,11 @@ test("everything that goes out takes the next id, whether the library knows of i
   send(["resolve", 3, 7]);
   await hub.publish("topic", "three");
   // 5 and 6
-  expect(await take(5)).toEqual([
+  expect(await take(4)).toEqual([
     call(-1, "three"),
     ["pull", 5],
     ["release", 3, 1],
     write(2, "three"),
-    ["release", 4, 1],
   ]);
   send(["resolve", 5, RETURNED]);
 
@@ -82,12 +81,11 @@ test("everything that goes out takes the next id, whether the library knows of i
   expect(await take(1)).toEqual([["resolve", 6, ["export", -3]]]);
   await hub.publish("topic", "four");
   // 8, 9 and 10
-  expect(await take(7)).toEqual([
+  expect(await take(6)).toEqual([
     call(-1, "four"),
     ["pull", 8],
     ["release", 5, 1],
     write(2, "four"),
-    ["release", 6, 1],
     call(-2, "four"),
     ["pull", 10],
   ]);
@@ -202,10 +200,8 @@ describe("tail", () => {
     expect(asked).toEqual([5]); // the first that is not below a quarter; one answer at a time
     send(["resolve", 5, RETURNED]);
     // Half of the window is free again; the others are known to be taken when the last one is.
-    expect(await take(2)).toEqual([
-      ["release", 5, 1],
-      ["pull", 15],
-    ]);
+    const released = Array.from({ length: 10 }, (_, index) => ["release", 5 + index, 1]);
+    expect(await take(11)).toEqual([...released, ["pull", 15]]);
     expect(await take(1)).toMatchObject([["push", ["pipeline", 1, ["write"], [{}]]]]);
   });
 
@@ -225,6 +221,18 @@ describe("tail", () => {
     send(["resolve", 3, RETURNED]);
     await server.hub.publish("topic", 3);
     expect(await take(3)).toEqual([write(1, 3), ["release", 3, 1], ["pull", 4]]);
+  });
+
+  test("holds at most 64 calls at the client before it asks", async () => {
+    const { server, send, take } = await opened();
+    send(push("tail", "topic"), ["pull", 1]);
+    await take(2);
+    for (let event = 1; event <= 64; event += 1) {
+      await server.hub.publish("topic", event);
+      expect(await take(1)).toEqual([write(1, event)]);
+    }
+    const released = Array.from({ length: 63 }, (_, index) => ["release", 2 + index, 1]);
+    expect(await take(64)).toEqual([...released, ["pull", 65]]);
   });
 
   test("releases the pipe of a reader that has cancelled", async () => {
