@@ -45,7 +45,7 @@ export const DEFAULT_LIMITS = {
   sessionBytes: 16 * 1024 * 1024, // calls and answers that the client has not released yet
   socketBytes: 256 * 1024, // of answers waiting in its socket before the server takes no more calls
   tailBytes: 256 * 1024, // written by a tail and not yet taken by its reader; the library's window
-  tailAnswerMs: 1_000, // how often a reader is asked, at least, so when it is seen to have cancelled
+  tailAnswerMs: 5_000, // its answer is put off so long, and as late one that cancelled is noticed
   inboxMessages: 128, // received, not yet taken up, before the server stops reading
 
   // ── time

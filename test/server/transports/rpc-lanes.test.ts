@@ -143,7 +143,7 @@ describe("a callback", () => {
 });
 
 test("a tail that is cancelled between two batches ends, while its neighbours go on", async () => {
-  const server = await startedLocal();
+  const server = await startedLocal({ limits: { tailAnswerMs: 50 } });
   const client = await openSocket(server.socketUrl);
   const idle = tables(client, server);
   const cancelled = (await client.api.tail("topic")).getReader();
