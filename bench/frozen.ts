@@ -2,7 +2,6 @@
 import { clientsOf } from "./clients.ts";
 import { buildLoad } from "./load/build.ts";
 import type { EveryPeer } from "./peers/every-peer.ts";
-import { findOrInstallNchan } from "./peers/nchan-installed.ts";
 import { type Effort, section, table } from "./report.ts";
 import { interleave, median } from "./rounds.ts";
 import { WatchedServer } from "./watched.ts";
@@ -14,6 +13,7 @@ interface Row {
   readonly slow?: true;
 }
 
+// Without nchan: behind a reader that never reads its worker goes on at 100 % and delivers no more.
 const ROWS: readonly Row[] = [
   { name: "**our SSE**", kind: "sse" },
   { name: "**our NDJSON**", kind: "ndjson", slow: true },
@@ -25,7 +25,6 @@ const ROWS: readonly Row[] = [
   { name: "hono `streamSSE`", kind: "hono", slow: true },
   { name: "socket.io", kind: "socketIo", slow: true },
   { name: "capnweb, awaited callback", kind: "capnwebCallback", slow: true },
-  { name: "nginx + nchan (C)", kind: "nchan", slow: true },
 ];
 
 const BYTES = 800; // of an event; with 1,000 nchan's row did not end here, why is not known
@@ -50,8 +49,7 @@ export async function frozen({ divisor }: Effort): Promise<void> {
       "first to the second: the history is full before. Delay of the readers in milliseconds, " +
       "without and with the frozen one. Target: less than 5 MiB, and the same delay.",
   );
-  const hasNchan = findOrInstallNchan();
-  const rows = ROWS.filter(({ kind, slow }) => !(quick && slow) && (kind !== "nchan" || hasNchan));
+  const rows = ROWS.filter(({ slow }) => !(quick && slow));
   const details = new Map(rows.map((row) => [row, [] as Frozen[]]));
   await interleave(rows, quick ? 1 : 5, async (row) => {
     const result = await measure(row.kind, total);
