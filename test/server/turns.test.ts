@@ -50,8 +50,9 @@ test("lets everybody else in every few milliseconds, however many there are", as
     await eventLoopTurn();
     steps.push(taken - before);
   }
-  // 4 ms of work of 0.1 ms each, and as many as it does between two looks at the clock; a machine that stalls only makes the steps smaller.
-  expect(Math.max(...steps)).toBeLessThanOrEqual(48);
+  // 7 ms of work of 0.1 ms each, and as many as it does between two looks at the clock; a machine
+  // that stalls only makes the steps smaller.
+  expect(Math.max(...steps)).toBeLessThanOrEqual(78);
 });
 
 test("knows when all who wait now, and whom a doorbell wakes in this turn, had their turn", async () => {
