@@ -87,7 +87,8 @@ describe("a sample", () => {
           expect(sample.cpuUsage).toSatisfy(isPercent);
           expect(sample.memoryUsage).toSatisfy(isPercent);
           expect(sample.networkIO).toBeGreaterThanOrEqual(0);
-          expect(sample.networkIO).toBe(Math.round(sample.networkIO * 100) / 100);
+          // Not by rounding again: at 10^13 the hundredths of a number are no longer exact.
+          expect(sample.networkIO).toBe(Number(sample.networkIO.toFixed(2)));
           expect(sample.timestamp).toSatisfy(Number.isInteger);
         }
       }),
