@@ -75,7 +75,7 @@ function onThisMachine(code: string): string {
 /** Until it ends; a stream has no end, so that is left as soon as it has printed what it should. */
 async function runShell(code: string, prints: string | undefined): Promise<string> {
   const shell = spawn("bash", ["-c", onThisMachine(code)], {
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", "inherit"],
     detached: true, // a group of its own, so that a pipe ends with it
   });
   const output = await printed(shell, pattern(prints));

@@ -40,6 +40,11 @@ async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promis
   return { code, stdout, stderr };
 }
 
+test("is a program: npx starts the file itself", async () => {
+  const child = spawn(PROGRAM, ["--version"], { stdio: ["ignore", "ignore", "inherit"] });
+  expect(await once(child, "close")).toEqual([0, null]);
+});
+
 describe("started", () => {
   test("on any free port, it prints URLs that answer", async () => {
     const server = await startedProcess();

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { onTestFinished } from "vitest";
+import { onTestFailed, onTestFinished } from "vitest";
 import { PROGRAM } from "../../support/server.ts";
 
 export interface Child {
@@ -14,7 +14,7 @@ export interface Child {
   readonly exit: Promise<number | NodeJS.Signals>;
 }
 
-/** Ended with the test. */
+/** Ended with the test; of a test that failed, what it has printed is shown. */
 export function startCommand(
   args: readonly string[],
   { reading = true }: { reading?: boolean } = {},
@@ -32,6 +32,7 @@ export function startCommand(
     child.kill("SIGKILL");
     await exit;
   });
+  onTestFailed(() => console.error(args.join(" "), lines, stderr));
   return { process: child, lines, stderr: () => stderr, exit };
 }
 
