@@ -13,4 +13,6 @@ test("two lives of a topic never share an epoch", async () => {
     return store.ends("t").epoch;
   });
   expect(new Set(epochs).size).toBe(1_000);
+  // A command line would take a cursor that begins with a dash for a flag.
+  for (const epoch of epochs) expect(epoch).toMatch(/^[0-9A-Za-z]{10}$/);
 });
