@@ -16,7 +16,7 @@ const BACK = 1_000; // events
 const HISTORY = 1_024; // events, the product's default
 const PLACES = 25; // the sets that the load client may hold are 32
 const OTHERS = 100;
-const PER_SECOND = 10; // events while they join: to 5,000 that is 50,000 deliveries a second
+const PER_SECOND = 4; // events while they join: to 5,000 the 20,000 deliveries a second of "steady"
 const LONGEST_MS = 60_000;
 const SPARE_FILES = 300;
 const SLACK_BYTES = 100; // what was waited for before they are counted
@@ -163,8 +163,9 @@ export async function joining({ divisor }: Effort): Promise<void> {
   }
 
   async function undisturbed(at: WatchedServer, set: string): Promise<Delays> {
+    await at.steady(PER_SECOND, PER_SECOND); // until the thousands that have left are forgotten
     await others.zero(set);
-    await at.steady(quick ? 10 : 50, PER_SECOND);
+    await at.steady(quick ? 8 : 40, PER_SECOND);
     return (await others.stats(set)).delay;
   }
 }

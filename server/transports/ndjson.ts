@@ -7,9 +7,8 @@ import type { Batch } from "../contract.ts";
 import type { PushError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import { cursorAt, cursorBefore } from "../store/cursor.ts";
-import { deliver } from "../wire/delivery.ts";
 import { encodeOnce } from "../wire/encode-once.ts";
-import { HttpSink, type StreamFormat } from "../wire/http-sink.ts";
+import { deliverOver, type StreamFormat } from "../wire/http-sink.ts";
 import { chunk, openHttpStream } from "../wire/http-stream.ts";
 
 export const NDJSON = "application/x-ndjson";
@@ -35,7 +34,7 @@ export async function streamLines(
   const stream = openHttpStream(response, { "Content-Type": NDJSON, Cursor: subscription.cursor });
   const { heartbeatMs } = hub.limits;
   const options = { heartbeatMs, limit, onError: hub.onError };
-  stream.tell(deliver(subscription, new HttpSink(stream, LINES), options));
+  deliverOver(stream, subscription, LINES, options);
 }
 
 function encodeBatch(batch: Batch): string {

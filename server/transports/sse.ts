@@ -8,10 +8,9 @@ import { PushError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import { cursorAt, cursorBefore, parseCursor } from "../store/cursor.ts";
 import type { Subscription } from "../subscription.ts";
-import { deliver } from "../wire/delivery.ts";
 import { encodeOnce } from "../wire/encode-once.ts";
 import { comment, EVENT_STREAM, eventBlock } from "../wire/event-stream.ts";
-import { HttpSink, type StreamFormat } from "../wire/http-sink.ts";
+import { deliverOver, type StreamFormat } from "../wire/http-sink.ts";
 import { chunk, openHttpStream } from "../wire/http-stream.ts";
 
 export interface SseOptions {
@@ -39,7 +38,7 @@ export async function streamEvents(
   const stream = openHttpStream(response, { "Content-Type": EVENT_STREAM });
   stream.write(greeting(subscription.cursor, hub.limits.reconnectMs, gap));
   const options = { heartbeatMs: hub.limits.heartbeatMs, limit, onError: hub.onError };
-  stream.tell(deliver(subscription, new HttpSink(stream, EVENTS), options));
+  deliverOver(stream, subscription, EVENTS, options);
 }
 
 /** The last word of a stream: why it ends, and when to come back. */

@@ -53,6 +53,8 @@ export class Delivery implements Turn {
   #wroteAt = performance.now();
   #signOfLifeIsDue: boolean;
   #inQueue = false;
+  /** It has much to take, or has only just come: who has everything goes first. */
+  #isBehind = true;
   #ended = false;
   /** A read is under way, with a store that answers by promise. */
   #reading = false;
@@ -121,6 +123,7 @@ export class Delivery implements Turn {
 
   #give(batch: Batch): void {
     this.#held = undefined;
+    this.#isBehind = this.#subscription.behind > 0;
     const empty = isEmpty(batch);
     if (!empty || this.#signOfLifeIsDue) {
       if (empty) this.#sink.heartbeat(batch);
@@ -128,7 +131,7 @@ export class Delivery implements Turn {
       this.#signOfLifeIsDue = false;
       this.#wroteAt = performance.now();
     }
-    if (this.#woken || this.#subscription.behind > 0) this.#queue();
+    if (this.#woken || this.#isBehind) this.#queue();
   }
 
   /** Until its next turn: the room may be gone when a store answers by promise. */
@@ -147,7 +150,9 @@ export class Delivery implements Turn {
   #queue(): void {
     if (this.#inQueue) return;
     this.#inQueue = true;
-    this.#subscription.turns.add(this);
+    const { turns } = this.#subscription;
+    if (this.#isBehind) turns.addBehind(this);
+    else turns.add(this);
   }
 
   #end(error: unknown): void {

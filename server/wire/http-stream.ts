@@ -5,6 +5,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Turns } from "../turns.ts";
 import { letGo } from "./let-go.ts";
 
 /** Who writes to it, and wants to know when it can go on and when it has to stop. */
@@ -65,6 +66,13 @@ export class HttpStream {
   tell(writer: Writer): void {
     this.#writer = writer;
     if (this.#state === "closed") writer.stop();
+  }
+
+  /** What is written until its turn comes leaves together: the head with the first batch. */
+  holdUntil(turns: Turns): void {
+    const socket = this.#socket;
+    socket.cork();
+    turns.addBehind({ take: () => socket.uncork() });
   }
 
   /** Calls back once, when the client has left or everything has been sent. */

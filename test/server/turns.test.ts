@@ -35,6 +35,32 @@ test("who asks for another turn has it after those who wait already", async () =
   expect(taken).toEqual(["greedy", "other", "greedy", "greedy", "greedy"]);
 });
 
+test("who is behind comes last", async () => {
+  const turns = new Turns();
+  const taken: string[] = [];
+  for (let number = 0; number < 20; number += 1) {
+    turns.addBehind({ take: () => (busy(0.5), taken.push("behind")) });
+  }
+  turns.add({ take: () => taken.push("live") });
+  await turns.passed();
+  expect(taken).toHaveLength(21);
+  expect(taken.indexOf("live")).toBeLessThanOrEqual(2); // after 1 ms of the others
+});
+
+test("who is behind is not kept waiting by one who always has something to do", async () => {
+  const turns = new Turns();
+  let waits = true;
+  const greedy = {
+    take() {
+      if (waits) turns.add(greedy);
+    },
+  };
+  turns.add(greedy);
+  turns.addBehind({ take: () => (waits = false) });
+  await turns.passed();
+  expect(waits).toBe(false);
+});
+
 test("lets everybody else in every few milliseconds, however many there are", async () => {
   const turns = new Turns();
   const WORK_MS = 0.1;
