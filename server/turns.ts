@@ -15,6 +15,8 @@ const BEHIND_MS = 1; // of it, for who is behind, however many others wait
 const TURNS_PER_LOOK = 8; // at the clock, which costs as much as a tenth of a turn
 
 export class Turns {
+  /** In a turn, what the clock said when it was last looked at, a few turns ago; in milliseconds. */
+  now = performance.now();
   readonly #waiting = new Queue();
   readonly #behind = new Queue();
   #running = false;
@@ -50,15 +52,24 @@ export class Turns {
   }
 
   readonly #run = (): void => {
-    const begin = performance.now();
-    while (this.#behind.size > 0 && performance.now() < begin + BEHIND_MS) this.#behind.take(1);
-    while (this.#waiting.size > 0 || this.#behind.size > 0) {
-      if (performance.now() >= begin + SLICE_MS) return void setImmediate(this.#run);
+    const begin = this.#look();
+    while (this.#behind.size > 0 && this.#look() < begin + BEHIND_MS) this.#behind.take(1);
+    do {
       if (this.#waiting.size > 0) this.#waiting.take(TURNS_PER_LOOK);
       else this.#behind.take(1);
-    }
-    this.#running = false;
+    } while (this.#isWanted && this.#look() < begin + SLICE_MS);
+    this.#running = this.#isWanted;
+    if (this.#running) setImmediate(this.#run);
   };
+
+  get #isWanted(): boolean {
+    return this.#waiting.size > 0 || this.#behind.size > 0;
+  }
+
+  #look(): number {
+    this.now = performance.now();
+    return this.now;
+  }
 }
 
 /** First in, first out, without moving what waits. */

@@ -129,7 +129,7 @@ export class Delivery implements Turn {
       if (empty) this.#sink.heartbeat(batch);
       else this.#sink.write(batch);
       this.#signOfLifeIsDue = false;
-      this.#wroteAt = performance.now();
+      this.#wroteAt = this.#subscription.turns.now;
     }
     if (this.#woken || this.#isBehind) this.#queue();
   }

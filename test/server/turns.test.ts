@@ -39,7 +39,7 @@ test("who is behind comes last", async () => {
   const turns = new Turns();
   const taken: string[] = [];
   for (let number = 0; number < 20; number += 1) {
-    turns.addBehind({ take: () => (busy(0.5), taken.push("behind")) });
+    turns.addBehind({ take: () => (busy(0.6), taken.push("behind")) });
   }
   turns.add({ take: () => taken.push("live") });
   await turns.passed();
