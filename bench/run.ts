@@ -41,7 +41,7 @@ const QUICK: Effort = {
   sliceMs: 400,
   divisor: 10,
   fanOutSizes: [1_000],
-  fanOutRounds: 3,
+  fanOutRounds: 2,
   fanOutMs: 200,
 };
 const PACKAGES = ["capnweb", "hono", "@hono/node-server", "ws", "better-sse", "socket.io"];
