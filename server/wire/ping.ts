@@ -16,8 +16,13 @@ export function keepPinging(
   let overdue: NodeJS.Timeout | undefined;
   const timer = setInterval(() => {
     socket.ping();
-    overdue ??= setTimeout(terminate, pongMs, socket).unref();
+    overdue ??= setTimeout(() => setImmediate(drop), pongMs).unref();
   }, pingMs).unref();
+  // Later than the timer, for one look at the socket: its answer may wait there when this server
+  // itself has stood still.
+  const drop = () => {
+    if (overdue) socket.terminate();
+  };
   socket.on("ping", answer);
   socket.on("pong", () => {
     clearTimeout(overdue);
@@ -33,10 +38,6 @@ export function keepPinging(
 function answer(this: WebSocket, data: Buffer): void {
   // RFC 6455 §5.5.3: of several pings only the last needs an answer.
   if (this.bufferedAmount < PONG_BYTES) this.pong(data);
-}
-
-function terminate(socket: WebSocket): void {
-  socket.terminate();
 }
 
 const PONG_BYTES = 16 * 1024; // far below what ends the room for batches, so that only they do

@@ -1,5 +1,6 @@
 /** Signs of life, both ways: what an idle reader hears, and what becomes of a peer that says nothing. */
 import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import type { Batch } from "../../../server/contract.ts";
@@ -16,6 +17,21 @@ async function open({ url }: LocalServer, headers: Record<string, string>) {
   const answer = await openChunks(`${url}/topics/topic`, headers);
   onTestFinished(() => void answer.socket.destroy());
   return answer;
+}
+
+/** What a WebSocket in a thread of its own hears, which answers pings while this one stands still. */
+function eventsElsewhere(url: string): readonly string[] {
+  const events: string[] = [];
+  const program = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    const { WebSocket } = require("ws");
+    const socket = new WebSocket(workerData);
+    for (const name of ["open", "close"]) socket.on(name, () => parentPort.postMessage(name));
+    socket.on("message", (data) => parentPort.postMessage(String(data)));`;
+  const worker = new Worker(program, { eval: true, workerData: url });
+  worker.on("message", (event: string) => events.push(event));
+  onTestFinished(async () => void (await worker.terminate()));
+  return events;
 }
 
 describe("an idle reader hears", () => {
@@ -68,9 +84,10 @@ describe("an idle reader hears", () => {
 
 describe("a WebSocket's pings", () => {
   test("come from the server, and whoever answers them stays", async () => {
-    const server = await startedLocal({ limits: { pingMs: 15, pongMs: 60 } });
+    const server = await startedLocal({ limits: { pingMs: 50, pongMs: 2_000 } });
     const { socket, next } = await openFrames(socketUrl(server));
-    for (let ping = 0; ping < 12; ping += 1) await once(socket, "ping");
+    const begin = performance.now();
+    while (performance.now() - begin < 2_500) await once(socket, "ping");
     await next();
     await server.hub.publish("topic", 1);
     expect(await next()).toMatchObject({ events: [{ offset: 1 }] });
@@ -85,7 +102,7 @@ describe("a WebSocket's pings", () => {
   });
 
   test("do not drop a peer before its time, nor for one answer that is late", async () => {
-    const server = await startedLocal({ limits: { pingMs: 40, pongMs: 300 } });
+    const server = await startedLocal({ limits: { pingMs: 15, pongMs: 5_000 } });
     const { socket } = await openFrames(socketUrl(server), { autoPong: false });
     let pings = 0;
     socket.on("ping", () => {
@@ -93,6 +110,20 @@ describe("a WebSocket's pings", () => {
     });
     await until(() => pings >= 20);
     expect(socket.readyState).toBe(WebSocket.OPEN);
+  });
+
+  test("do not drop a peer whose answer came while the server stood still", async () => {
+    const server = await startedLocal({ limits: { pingMs: 20, pongMs: 100 } });
+    const events = eventsElsewhere(socketUrl(server));
+    await until(() => events.includes("open"));
+    for (let round = 0; round < 20; round += 1) {
+      const end = performance.now() + 150;
+      while (performance.now() < end);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await server.hub.publish("topic", "still there");
+    await until(() => /still there|close/.test(events.join()));
+    expect(events).not.toContain("close");
   });
 
   test("are answered, with what they carry", async () => {
