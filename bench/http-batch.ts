@@ -9,7 +9,7 @@ import { type Effort, micros, RATIO_HEAD, ratioCells, section, table } from "./r
 import { interleave, median, ratios } from "./rounds.ts";
 
 const CONNECTIONS = 32;
-const WARM_UP_MS = 1_500; // until what is hot is compiled, also on a busy machine
+const WARM_UP_SLICES = 2; // until what is hot is compiled
 const KINDS: readonly HttpServerKind[] = ["product", "fetch handler", "node handler"];
 const NAMES: Record<HttpServerKind, string> = {
   product: "the product",
@@ -86,7 +86,7 @@ export async function httpBatch({ rounds, sliceMs }: Effort): Promise<void> {
     servers.push(new Server("fetch handler", samples, load, "the same again, as a control"));
     try {
       for (const server of servers) {
-        await server.measure(WARM_UP_MS);
+        await server.measure(sliceMs * WARM_UP_SLICES);
         server.busy.length = 0;
       }
       const results = await interleave(servers, rounds, (server) => server.measure(sliceMs));
