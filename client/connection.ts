@@ -1,196 +1,225 @@
 /**
- * Keeps one Cap'n Web session to a server alive. Every try is a `Session` of its own, which is
- * silent once it has ended, so the late failure of an old one cannot harm its successor.
+ * Keeps one Cap'n Web session to a server alive, for whoever calls it and for the readers that share
+ * it. Each is a `Session` of its own, which is silent once it has ended, so the late failure of an old
+ * one cannot harm its successor.
  */
 import type { RpcStub } from "capnweb";
 import type { PushSessionApi } from "../server/contract.ts";
-import { backoffDelay } from "./backoff.ts";
-import { onBrowserWake } from "./on-browser-wake.ts";
+import { type Clock, clockOf } from "./clock.ts";
+import { Retry } from "./retry.ts";
+import { NoSession } from "./failures.ts";
 import { Session, type SessionOptions } from "./session.ts";
+import { type ConnectionStatus, CurrentStatus } from "./status.ts";
+import { type TrafficObserver, TransportError } from "./transport.ts";
+import { openSocket, type WebSocketClass } from "./transports/frames.ts";
 
-export interface ConnectionStatus {
-  /** `reconnecting` lasts from the first failure until a server answers; `disconnected` is final. */
-  readonly state: "connecting" | "connected" | "reconnecting" | "disconnected";
-  /** For people. When reconnecting, what went wrong. */
-  readonly message: string;
-  /** When reconnecting: until the next attempt; undefined while one is under way. */
-  readonly retryInMs?: number;
+export interface ConnectionOptions extends Partial<Clock>, TrafficObserver {
+  /** Default: the platform's. */
+  readonly WebSocket?: WebSocketClass | undefined;
+  /** How long the server may say nothing before it is asked whether it is there, in milliseconds. */
+  readonly silenceMs?: number | undefined;
+  /** How long it may take to answer that, and how long opening may take. */
+  readonly timeoutMs?: number | undefined;
+  /** How long calls wait for a connection, from the first of them on. */
+  readonly callWaitMs?: number | undefined;
 }
 
-export interface ConnectOptions extends Partial<SessionOptions> {
-  /** A monotonic clock in milliseconds. */
-  now?: () => number;
-  /** 0 (included) to 1 (not included), for the jitter. */
-  random?: () => number;
-  /** Calls back when the network or the user is back; returns the function that stops that. */
-  onWake?: (callback: () => void) => () => void;
-}
-
-const MIN_DELAY_MS = 250;
-const STABLE_MS = 10_000; // a session that lived this long makes the next failure a first one
-const MAX_RETRY_AFTER_MS = 5 * 60_000; // a server may ask for patience, but not for ever
+type Api = RpcStub<PushSessionApi>;
 
 export class Connection {
-  readonly #url: URL;
-  readonly #options: Required<ConnectOptions>;
-  readonly #listeners = new Set<(status: ConnectionStatus) => void>();
-  #status: ConnectionStatus = { state: "disconnected", message: "Not connected" };
+  /** The server's API, always of the newest session. What is called while there is none waits. */
+  readonly api: Api;
+  readonly #host: string;
+  readonly #clock: Clock;
+  readonly #retry: Retry;
+  readonly #sessionOptions: SessionOptions;
+  readonly #onBytes: TrafficObserver["onBytes"];
+  readonly #status = new CurrentStatus({ state: "disconnected", message: "Not connected" });
+  /** Who waits for the try that is under way. */
+  readonly #waiters = new Set<(failure?: TransportError) => void>();
   #session: Session | undefined;
-  #connectedAt: number | undefined;
-  #attempt = 0;
-  #notBefore = 0;
-  #cancelRetry: (() => void) | undefined;
+  /** Its user wants it, not only readers, which may have found another way. */
+  #isKept = false;
+  #readyAt: number | undefined;
+  /** For the next try, because of `failure`. */
+  #waiting: { readonly stop: AbortController; readonly failure: TransportError } | undefined;
   #stopWaking: (() => void) | undefined;
 
-  /** `http:` and `https:` addresses will do as well. Throws a TypeError if `url` is none. */
+  /** Opens nothing. `http:` and `https:` addresses will do as well. */
   constructor(
-    url: string | URL,
+    url: URL,
     {
-      WebSocket = globalThis.WebSocket,
-      setTimer = startTimer,
+      WebSocket,
       silenceMs = 10_000,
       timeoutMs = 10_000, // a mobile network may take seconds to open a connection
-      now = () => performance.now(),
-      random = Math.random,
-      onWake = onBrowserWake,
-    }: ConnectOptions = {},
+      callWaitMs = 30_000,
+      onRequest,
+      onBytes,
+      ...times
+    }: ConnectionOptions = {},
   ) {
-    this.#url = new URL(url);
-    this.#url.protocol = this.#url.protocol.replace("http", "ws");
-    if (!/^wss?:$/.test(this.#url.protocol)) throw new TypeError(`Not a WebSocket address: ${url}`);
-    if (!WebSocket) throw new TypeError("Node 20 has no WebSocket: pass the one of the package ws");
-    this.#options = { WebSocket, setTimer, silenceMs, timeoutMs, now, random, onWake };
+    if (!/^(http|ws)s?:$/.test(url.protocol))
+      throw new TypeError(`Not a server's URL: ${url.href}`);
+    this.#host = url.host;
+    this.#clock = clockOf(times);
+    this.#retry = new Retry(this.#clock);
+    this.#onBytes = onBytes;
+    const open = () => {
+      onRequest?.();
+      return openSocket(url, WebSocket);
+    };
+    const { setTimer } = this.#clock;
+    this.#sessionOptions = { open, setTimer, silenceMs, timeoutMs, callWaitMs };
+    this.api = alwaysCurrent(() => this.#wanted());
   }
 
   get status(): ConnectionStatus {
-    return this.#status;
-  }
-
-  /** The server's API, when there is one to talk to. A new stub after each reconnect. */
-  get api(): RpcStub<PushSessionApi> | undefined {
-    return this.#session?.api;
+    return this.#status.value;
   }
 
   /** Calls `listener` at each change of status. Returns the function that ends this. */
   onStatus(listener: (status: ConnectionStatus) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#status.listen(listener);
   }
 
-  /** The API as soon as there is a connection. Rejects if it is closed, or aborted by `signal`. */
-  ready(signal?: AbortSignal): Promise<RpcStub<PushSessionApi>> {
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        if (signal?.aborted) reject(signal.reason as Error);
-        else if (this.api) resolve(this.api);
-        else if (this.#status.state === "disconnected") reject(new Error(this.#status.message));
-        else return;
-        stopListening();
-        signal?.removeEventListener("abort", settle);
-      };
-      const stopListening = this.onStatus(settle);
-      signal?.addEventListener("abort", settle);
-      settle();
-    });
-  }
-
-  /** Connects now: opens it again after `close()`, or cuts a wait short. */
+  /** Connects, and stays connected until `close()`; an attempt that waits is made soon. */
   open(): void {
-    const { state } = this.#status;
-    if (state === "connecting" || state === "connected") return;
-    if (state === "reconnecting") return this.#connect(state, this.#status.message);
-    this.#stopWaking = this.#options.onWake(() => this.#wake());
-    this.#attempt = 0;
-    this.#connect("connecting", `Opening a session with ${this.#url.host}`);
+    this.#isKept = true;
+    if (this.#isClosed) {
+      this.#retry.reset();
+      this.#begin();
+    } else if (this.#waiting) {
+      this.#retry.hurry();
+    }
   }
 
   /** Ends it; outstanding calls are rejected. Callable twice. */
   close(): void {
-    if (this.#status.state === "disconnected") return;
+    if (this.#isClosed && this.#session?.hasEnded) return;
+    const closed = new TransportError("closed", "The connection is closed", { canRetry: false });
+    this.#isKept = false;
     this.#stopWaking?.();
-    this.#cancelRetry?.();
-    this.#endSession();
-    this.#setStatus({ state: "disconnected", message: "The connection is closed" });
+    this.#waiting?.stop.abort(closed);
+    this.#waiting = undefined;
+    this.#readyAt = undefined;
+    this.#current().end(closed); // and so are calls made from now on
+    this.#status.set({ state: "disconnected", message: closed.message });
+    this.#tellWaiters(closed);
   }
 
-  #connect(state: "connecting" | "reconnecting", message: string): void {
-    this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
-    this.#endSession();
-    const session = new Session(this.#url.href, this.#options, {
-      onReady: () => this.#connected(),
-      onEnd: (error) => this.#failed(error),
+  /**
+   * The API of a session that the server has answered on. Rejects with why the attempt that is under
+   * way, or is made for this, has failed; at once while the next one waits for its time, which many
+   * readers must not bring forward. What only this has opened rests when it does not get through and
+   * nobody waits any more.
+   */
+  async ready(signal?: AbortSignal): Promise<Api> {
+    signal?.throwIfAborted();
+    if (this.#session?.isReady) return this.#session.api;
+    const retryInMs = this.#retry.dueInMs;
+    if (this.#waiting && retryInMs > 0) {
+      throw new NoSession(this.#waiting.failure, retryInMs, "not_connected");
+    }
+    return new Promise((resolve, reject) => {
+      const settle = (failure?: TransportError) => {
+        this.#waiters.delete(settle);
+        signal?.removeEventListener("abort", abort);
+        if (failure) reject(failure);
+        else resolve(this.#session!.api);
+      };
+      const abort = () => settle(signal!.reason as TransportError);
+      this.#waiters.add(settle);
+      signal?.addEventListener("abort", abort);
+      if (this.#isClosed) this.#begin();
+    });
+  }
+
+  get #isClosed(): boolean {
+    return this.status.state === "disconnected";
+  }
+
+  /** The session that calls go to, or wait in; once closed, the one that refuses them. */
+  #wanted(): Api {
+    const isOver = () => this.#isClosed && this.#session?.hasEnded;
+    if (!isOver()) this.#isKept = true;
+    if (this.#isClosed && !isOver()) this.open(); // where a listener may close it
+    return isOver() ? this.#session!.api : this.#current().api;
+  }
+
+  #current(): Session {
+    if (this.#session && !this.#session.hasEnded) return this.#session;
+    const session: Session = new Session(this.#sessionOptions, {
+      onReady: () => this.#ready(),
+      onRefused: (failure) => this.#failed(failure),
+      onEnd: (failure) => this.#ended(session, failure),
+      onFrame: (frame) => this.#onBytes?.(encoder.encode(frame).length),
     });
     this.#session = session;
-    try {
-      session.open();
-    } catch (error) {
-      return this.#failed(error);
-    }
-    this.#setStatus({ state, message });
+    return session;
   }
 
-  #connected(): void {
-    this.#connectedAt = this.#options.now();
-    this.#setStatus({ state: "connected", message: `Session with ${this.#url.host}` });
+  #begin(): void {
+    this.#stopWaking = this.#clock.onWake(() => this.#session?.probe());
+    this.#attempt("connecting", `Opening a session with ${this.#host}`);
   }
 
-  #failed(error: unknown): void {
-    const { now, random } = this.#options;
+  #attempt(state: "connecting" | "reconnecting", message: string): void {
+    this.#status.set({ state, message });
+    if (!this.#isClosed) this.#current().attempt(); // a listener may close it
+  }
+
+  #ready(): void {
+    this.#readyAt = this.#clock.now();
+    this.#tellWaiters();
+    this.#status.set({ state: "connected", message: `Session with ${this.#host}` });
+  }
+
+  #tellWaiters(failure?: TransportError): void {
+    for (const settle of this.#waiters) settle(failure);
+  }
+
+  /** A session that never had a socket ends when its calls have waited for too long. */
+  #ended(session: Session, failure: TransportError): void {
+    if (session !== this.#session) return;
     this.#session = undefined;
-    if (this.#connectedAt !== undefined && now() - this.#connectedAt >= STABLE_MS) {
-      this.#attempt = 0;
-    }
-    this.#connectedAt = undefined;
-    const minMs = Math.max(MIN_DELAY_MS, retryAfterMs(error));
-    this.#notBefore = now() + minMs;
-    this.#retryIn(backoffDelay(this.#attempt++, { minMs, random }), messageOf(error));
+    if (!this.#waiting) this.#failed(failure);
   }
 
-  #retryIn(retryInMs: number, message: string): void {
-    this.#cancelRetry = this.#options.setTimer(
-      () => this.#connect("reconnecting", message),
-      retryInMs,
+  #failed(failure: TransportError): void {
+    const hasWorked = this.#readyAt !== undefined;
+    const livedMs = this.#clock.now() - (this.#readyAt ?? this.#clock.now());
+    this.#readyAt = undefined;
+    const { message } = failure;
+    const retryInMs = this.#retry.failed(failure, livedMs);
+    const stop = new AbortController();
+    this.#waiting = { stop, failure };
+    this.#retry.wait(stop.signal).then(
+      () => {
+        this.#waiting = undefined;
+        const isWanted = this.#isKept || hasWorked || this.#waiters.size > 0;
+        if (isWanted) return this.#attempt("reconnecting", message);
+        this.#stopWaking?.();
+        this.#status.set({ state: "disconnected", message });
+      },
+      () => {}, // closed meanwhile
     );
-    this.#setStatus({ state: "reconnecting", message, retryInMs });
-  }
-
-  /** Sooner than planned, but never sooner than the minimum or what the server has asked for. */
-  #wake(): void {
-    if (this.#session) return this.#session.probe();
-    this.#cancelRetry?.();
-    this.#retryIn(Math.max(0, this.#notBefore - this.#options.now()), this.#status.message);
-  }
-
-  #endSession(): void {
-    this.#session?.end(new Error("The connection is closed"));
-    this.#session = undefined;
-  }
-
-  #setStatus(status: ConnectionStatus): void {
-    this.#status = status;
-    for (const listener of this.#listeners) listener(this.#status);
+    this.#tellWaiters(new NoSession(failure, retryInMs));
+    this.#status.set({ state: "reconnecting", message, retryInMs });
   }
 }
 
-/** A connection to the Cap'n Web API at `url`, on its way. It tries for ever, until `close()`. */
-export function connect(url: string | URL, options?: ConnectOptions): Connection {
-  const connection = new Connection(url, options);
-  connection.open();
-  return connection;
+/** A stub whose every use is one of the current stub. */
+function alwaysCurrent(current: () => Api): Api {
+  return new Proxy(() => {}, {
+    get: (_, name) => {
+      if (name === "then" || name === "toJSON") return undefined; // `await` and logs are no calls
+      if (name === Symbol.dispose) return () => {}; // others may use it too: `close()` is for that
+      return Reflect.get(current(), name) as unknown;
+    },
+    apply: () => {
+      throw new TypeError("Expected a method of the API, got a call of the API itself");
+    },
+  }) as unknown as Api;
 }
 
-function startTimer(callback: () => void, delayMs: number): () => void {
-  const timer = setTimeout(callback, delayMs);
-  return () => clearTimeout(timer);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** What a server that is stopping has asked for; from the network, so anything else is 0. */
-function retryAfterMs(error: unknown): number {
-  const ms = error instanceof Error && "retryAfterMs" in error ? error.retryAfterMs : 0;
-  return typeof ms === "number" && ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : 0;
-}
+const encoder = new TextEncoder();

@@ -3,7 +3,7 @@
  * trying again can help.
  */
 import type { ErrorCode } from "../server/contract.ts";
-import { TransportError } from "./transport.ts";
+import { type FailureCode, TransportError } from "./transport.ts";
 
 /** As in `server/errors.ts`; a code that is not here comes from a later server, and may pass. */
 export const CAN_RETRY: Readonly<Record<ErrorCode, boolean>> = {
@@ -49,6 +49,29 @@ export function unreachable(error: unknown): TransportError {
   return new TransportError("unreachable", message, { canRetry: true, cause: error });
 }
 
+/** What came is well-formed but not what had to follow. Whoever sends it once may send it again. */
+export class OrderBroken extends TransportError {
+  constructor(message: string) {
+    super("protocol_error", `The server broke the order ${message}`, { canRetry: false });
+  }
+}
+
+/**
+ * There is no session now, and by itself the next is tried after `retryAfterMs`, with a jitter of its
+ * own: whoever waits for it adds none. `not_connected` when nothing was tried now.
+ */
+export class NoSession extends TransportError {
+  constructor(cause: TransportError, retryAfterMs: number, code: FailureCode = cause.code) {
+    super(code, cause.message, { canRetry: cause.canRetry, retryAfterMs, cause });
+  }
+}
+
+/** For calls whose answer did not come: whoever made one must not take it for undone. */
+export function mayHaveRun(cause: TransportError): TransportError {
+  const { message, retryAfterMs } = cause;
+  return new TransportError("may_have_run", message, { canRetry: true, retryAfterMs, cause });
+}
+
 /** A refusal at the door. */
 export function refused(
   { status, headers }: Pick<Response, "status" | "headers">,
@@ -76,10 +99,13 @@ export function closed(code: number, reason: string): TransportError {
   });
 }
 
-/** What a Cap'n Web call was rejected with. Without a code of its own it is the connection's. */
+/** What a reading, which may be repeated, was rejected with over Cap'n Web. Without a code of its own it is the connection's. */
 export function rejected(error: unknown): TransportError {
-  if (error instanceof TransportError) return error;
-  if (wordsOf(error).code !== undefined) return told(error);
+  if (error instanceof TransportError) {
+    return error.code === "may_have_run" ? (error.cause as TransportError) : error;
+  }
+  const { code } = wordsOf(error);
+  if (code !== undefined && code !== "may_have_run") return told(error);
   return lost(reasonOf(error), error);
 }
 

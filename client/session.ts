@@ -1,95 +1,142 @@
 /**
- * One try at one server: a WebSocket, the Cap'n Web session over it, and a watch that ends it when
- * the server falls silent. It opens once and ends once, and nothing is heard of it after that.
+ * One Cap'n Web session, from the first call that waits for it to its end. Sockets are tried until one
+ * opens; a watch ends it when the server falls silent. Nothing is heard of it after its end.
  */
 import { RpcSession, type RpcStub } from "capnweb";
 import type { PushSessionApi } from "../server/contract.ts";
+import type { SetTimer } from "./clock.ts";
+import { lost, mayHaveRun, rejected, unreachable } from "./failures.ts";
 import { SocketTransport, type WebSocketLike } from "./socket-transport.ts";
-
-/** Calls back after `delayMs`, unless the function it returns is called before. */
-export type SetTimer = (callback: () => void, delayMs: number) => () => void;
+import type { TransportError } from "./transport.ts";
 
 export interface SessionOptions {
-  WebSocket: new (url: string) => WebSocketLike;
-  setTimer: SetTimer;
+  /** Opens a WebSocket. Throws when that is not allowed here. */
+  readonly open: () => WebSocketLike;
+  readonly setTimer: SetTimer;
   /** How long the server may say nothing before it is asked whether it is there. */
-  silenceMs: number;
+  readonly silenceMs: number;
   /** How long it may take to answer that, and how long opening may take. */
-  timeoutMs: number;
+  readonly timeoutMs: number;
+  /** How long a call waits for a socket. */
+  readonly callWaitMs: number;
 }
 
 export interface SessionEvents {
-  /** At most once: the server has answered the first call. */
-  onReady: () => void;
-  /** Once, unless `end()` came first: it is over, and this is why. Nothing comes after it. */
-  onEnd: (error: unknown) => void;
+  /** A socket could not be opened; another may be tried. */
+  onRefused(failure: TransportError): void;
+  /** At most once: the server has answered. */
+  onReady(): void;
+  /** Once, unless `end()` came first: it is over, and this is why. */
+  onEnd(failure: TransportError): void;
+  onFrame(frame: string): void;
 }
 
 export class Session {
-  readonly #url: string;
+  /** Calls on it wait until a socket is open. */
+  readonly api: RpcStub<PushSessionApi>;
   readonly #options: SessionOptions;
   readonly #events: SessionEvents;
-  #transport: SocketTransport | undefined;
-  #api: RpcStub<PushSessionApi> | undefined;
-  #ready = false;
-  #ended = false;
+  readonly #transport: SocketTransport;
+  #state: "waiting" | "open" | "ready" | "ended" = "waiting";
   #frames = 0;
   #probing = false;
   #cancelTimer: (() => void) | undefined;
+  #cancelWait: (() => void) | undefined;
 
-  constructor(url: string, options: SessionOptions, events: SessionEvents) {
-    this.#url = url;
+  constructor(options: SessionOptions, events: SessionEvents) {
     this.#options = options;
     this.#events = events;
+    this.#transport = new SocketTransport({
+      onOpen: () => this.#opened(),
+      onFrame: (frame) => {
+        this.#frames += 1;
+        events.onFrame(frame);
+      },
+      onRefused: (failure) => this.#refused(failure),
+      onWaiting: () => this.#waits(),
+    });
+    this.api = new RpcSession<PushSessionApi>(this.#transport).getRemoteMain();
+    this.api.onRpcBroken((error: unknown) => this.#broken(error));
   }
 
-  /** The server's API while the session is good: after `onReady`, until it ends. */
-  get api(): RpcStub<PushSessionApi> | undefined {
-    return this.#ready && !this.#ended ? this.#api : undefined;
+  get isReady(): boolean {
+    return this.#state === "ready";
   }
 
-  /** Throws what the WebSocket constructor throws, e.g. when a page's CSP forbids the address. */
-  open(): void {
-    const socket = new this.#options.WebSocket(this.#url);
-    this.#transport = new SocketTransport(socket, () => this.#frames++);
-    this.#api = new RpcSession<PushSessionApi>(this.#transport).getRemoteMain();
-    this.#api.onRpcBroken((error: unknown) => this.#broken(error));
-    this.probe(); // waits in the transport until the socket is open, so its deadline covers both
+  get hasEnded(): boolean {
+    return this.#state === "ended";
+  }
+
+  /** Tries a socket: `onReady` or `onRefused` follows, or the end. */
+  attempt(): void {
+    const { open, timeoutMs, setTimer } = this.#options;
+    this.#cancelTimer?.();
+    this.#cancelTimer = setTimer(() => {
+      this.#transport.refuse(unreachable(new Error(notAnswered(timeoutMs))));
+    }, timeoutMs);
+    try {
+      this.#transport.use(open());
+    } catch (error) {
+      this.#refused(unreachable(error)); // e.g. a page's CSP forbids the address
+    }
   }
 
   /** Asks the server for a sign of life now, e.g. because the machine has just woken up. */
   probe(): void {
-    if (this.#probing || this.#ended) return;
+    if (this.#probing || !this.#transport.isOpen) return;
     this.#probing = true;
     // A refusal is an answer too. If the session breaks instead, `#broken` has run before this.
     const answered = () => this.#answered();
-    this.#api?.topics().then(answered, answered);
+    this.api.topics().then(answered, answered);
     this.#afterSilence(this.#options.timeoutMs, () => {
-      const seconds = this.#options.timeoutMs / 1_000;
-      this.#transport?.abort(new Error(`The server has not answered for ${seconds} s`));
+      this.#transport.abort(mayHaveRun(lost(notAnswered(this.#options.timeoutMs))));
     });
   }
 
   /** Outstanding calls are rejected with `error`. Callable twice. */
-  end(error: Error): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#cancelTimer?.();
-    this.#transport?.abort(error);
+  end(error: TransportError): void {
+    if (!this.#finish()) return;
+    this.#transport.abort(error);
+  }
+
+  #opened(): void {
+    this.#state = "open";
+    this.#cancelWait?.();
+    this.probe();
   }
 
   #answered(): void {
     this.#probing = false;
-    if (this.#ready || this.#ended) return;
-    this.#ready = true;
+    if (this.#state !== "open") return;
+    this.#state = "ready";
     this.#events.onReady();
   }
 
-  #broken(error: unknown): void {
-    if (this.#ended) return;
-    this.#ended = true;
+  #refused(failure: TransportError): void {
+    if (this.#state === "ended") return;
     this.#cancelTimer?.();
-    this.#events.onEnd(error);
+    this.#events.onRefused(failure);
+  }
+
+  /** For the first call that waits, and so for all of them. */
+  #waits(): void {
+    const { callWaitMs, setTimer } = this.#options;
+    this.#cancelWait ??= setTimer(() => {
+      this.#transport.abort(unreachable(new Error(`no connection for ${callWaitMs / 1_000} s`)));
+    }, callWaitMs);
+  }
+
+  #broken(error: unknown): void {
+    if (this.#finish()) this.#events.onEnd(rejected(error));
+  }
+
+  /** @returns false when it has ended before */
+  #finish(): boolean {
+    if (this.#state === "ended") return false;
+    this.#state = "ended";
+    this.#cancelTimer?.();
+    this.#cancelWait?.();
+    return true;
   }
 
   /** Any frame is a sign of life, so a session in use is never probed. */
@@ -102,4 +149,8 @@ export class Session {
       this.#afterSilence(this.#options.silenceMs, () => this.probe());
     }, ms);
   }
+}
+
+function notAnswered(ms: number): string {
+  return `The server has not answered for ${ms / 1_000} s`;
 }

@@ -56,12 +56,21 @@ export interface TrafficObserver {
 }
 
 /**
- * `unreachable`: there was no answer at all. `connection_lost`: it ended without a word.
+ * `unreachable`: there was no answer at all, and nothing has run. `connection_lost`: it ended without
+ * a word. `not_connected`: the session that others share is waiting for its next try. `may_have_run`:
+ * the connection of a call ended before its answer came. `closed`: by its user.
  * `slow_reader`: too much waited to be taken, and the transport could not stop it. The others come
  * from the server; one of a later version may have codes that are not known here.
  */
 export type FailureCode =
-  ErrorCode | "unreachable" | "connection_lost" | "slow_reader" | (string & {});
+  | ErrorCode
+  | "unreachable"
+  | "not_connected"
+  | "connection_lost"
+  | "may_have_run"
+  | "slow_reader"
+  | "closed"
+  | (string & {});
 
 export interface FailureOptions {
   /** The same request, or one from the last cursor, may succeed later. */

@@ -1,5 +1,5 @@
 /** Waiting that can be cut short, with the timer as a parameter. */
-import type { SetTimer } from "./session.ts";
+import { type SetTimer, startTimer } from "./clock.ts";
 
 /** Rejects with the signal's reason as soon as that is aborted. */
 export function wait(
@@ -19,7 +19,19 @@ export function wait(
   });
 }
 
-export function startTimer(callback: () => void, delayMs: number): () => void {
-  const timer = setTimeout(callback, delayMs);
-  return () => clearTimeout(timer);
+/** What it comes to, or the signal's reason as soon as that is aborted. */
+export function orAborted<T>(work: PromiseLike<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    const settled = (settle: () => void) => {
+      signal.removeEventListener("abort", abort);
+      settle();
+    };
+    work.then(
+      (value) => settled(() => resolve(value)),
+      (error: unknown) => settled(() => reject(error)),
+    );
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort);
+  });
 }

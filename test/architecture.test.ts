@@ -119,6 +119,7 @@ test("the client runs in a browser and shares only the contract's types with the
     ({ from, to, typeOnly }) =>
       from.startsWith("client/") &&
       (/^node:/.test(to) ||
+        (to === "ws" && from !== "client/node.ts") ||
         (to.startsWith("server/") && !(typeOnly && to === "server/contract.ts"))),
   );
   expect(foreign).toEqual([]);

@@ -1,5 +1,5 @@
 /** Long-polling: the server holds each request until there is something. Works through anything. */
-import type { SetTimer } from "../session.ts";
+import type { SetTimer } from "../clock.ts";
 import type { Transport } from "../transport.ts";
 import type { HttpOptions } from "./http.ts";
 import { askOnce } from "./poll.ts";

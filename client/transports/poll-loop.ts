@@ -1,5 +1,5 @@
 /** The loop of every transport that polls: ask, give, and ask again when it is time. */
-import type { SetTimer } from "../session.ts";
+import type { SetTimer } from "../clock.ts";
 import type { TopicBatch } from "../transport.ts";
 import { wait } from "../wait.ts";
 
@@ -36,8 +36,11 @@ export async function* pollLoop(
     if (!atOnce) await wait(intervalMs, { signal, setTimer });
     const askedAt = now();
     answer = await ask(answer.batch.cursor);
-    // A server, or a cache before it, that does not hold polls must not be asked without a pause.
-    const wasHeld = held && (answer.batch.events.length > 0 || now() - askedAt >= intervalMs);
-    atOnce = answer.full || wasHeld;
+    // A server, or a cache before it, that does not hold polls must not be asked without a pause; nor
+    // two servers in turn, to each of which the other's cursor means that the log began anew.
+    const { events, gap } = answer.batch;
+    const goesOn = events.length > 0 && gap?.missed !== null;
+    const wasHeld = held && (goesOn || now() - askedAt >= intervalMs);
+    atOnce = (answer.full && goesOn) || wasHeld;
   }
 }

@@ -1,5 +1,5 @@
 /** Plain polling: a request every second or so, each from the cursor of the answer before. */
-import type { SetTimer } from "../session.ts";
+import type { SetTimer } from "../clock.ts";
 import type { Place, Transport } from "../transport.ts";
 import { checkBatch, parseJson } from "./checked.ts";
 import { ask, type HttpOptions, wholeText } from "./http.ts";

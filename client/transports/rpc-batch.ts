@@ -4,7 +4,7 @@
  */
 import { RpcSession, type RpcStub, type RpcTransport } from "capnweb";
 import type { PushApi } from "../../server/contract.ts";
-import { lost, refused, rejected, unreachable } from "../failures.ts";
+import { lost, protocolError, refused, rejected, unreachable } from "../failures.ts";
 import { wholeText } from "./http.ts";
 import type { RpcOptions } from "./rpc-session.ts";
 
@@ -62,6 +62,8 @@ class BatchTransport implements RpcTransport {
     const response = await asked;
     const text = await wholeText(response, signal, onBytes);
     if (response.status !== 200) throw refused(response, text);
-    return text === "" ? [] : text.split("\n");
+    const lines = text === "" ? [] : text.split("\n");
+    if (lines.every((line) => line.startsWith("["))) return lines;
+    throw protocolError(`Expected messages of Cap'n Web, got ${text.slice(0, 80)}`);
   }
 }

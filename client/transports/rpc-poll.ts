@@ -2,7 +2,7 @@
  * A polling subscription over HTTP batches: the way of a client that has only requests. Each poll
  * acknowledges the answer before it, so a lost answer loses nothing.
  */
-import type { SetTimer } from "../session.ts";
+import type { SetTimer } from "../clock.ts";
 import { type Transport, TransportError } from "../transport.ts";
 import { checkBatch } from "./checked.ts";
 import { pollLoop } from "./poll-loop.ts";
@@ -26,13 +26,14 @@ export function rpcPoll({
   const { topic } = options;
   return {
     name: "rpc-poll",
-    async *open({ after, last }, signal) {
-      const begin =
-        last === undefined
-          ? after
-          : await inBatch(options, signal, (api) => cursorOf(api, topic, { last }));
+    async *open(place, signal) {
+      // A subscription that begins at a cursor holds what the history holds, one at "latest" less.
+      const isCursor = place.after !== undefined && place.after !== "latest";
+      const after = isCursor
+        ? place.after
+        : await inBatch(options, signal, (api) => cursorOf(api, topic, place));
       const { subscriptionId, cursor } = await inBatch(options, signal, (api) =>
-        api.subscribe(topic, { ...(begin !== undefined && { after: begin }) }),
+        api.subscribe(topic, { after }),
       );
       const poll = async (from: string) => {
         const call = inBatch(options, signal, (api) =>
@@ -65,4 +66,4 @@ function unsubscribe(options: RpcBatchOptions, subscriptionId: string): void {
   inBatch(options, signal, (api) => api.unsubscribe(subscriptionId)).catch(() => {});
 }
 
-const UNSUBSCRIBE_MS = 5_000;
+const UNSUBSCRIBE_MS = 2_000; // in Node it holds up a program that ends

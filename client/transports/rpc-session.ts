@@ -1,10 +1,10 @@
-/** One Cap'n Web session over a WebSocket, for one reading: it ends with it. */
-import { RpcSession, type RpcStub } from "capnweb";
+/** Where a reading over Cap'n Web finds its session: a shared connection, or one of its own. */
+import type { RpcStub } from "capnweb";
 import type { PushSessionApi } from "../../server/contract.ts";
+import { Connection } from "../connection.ts";
 import { rejected } from "../failures.ts";
-import { SocketTransport } from "../socket-transport.ts";
 import type { TrafficObserver } from "../transport.ts";
-import { openSocket, type WebSocketClass } from "./frames.ts";
+import type { WebSocketClass } from "./frames.ts";
 
 export interface RpcOptions extends TrafficObserver {
   /** Of the Cap'n Web API: `https://HOST/api`. */
@@ -13,37 +13,38 @@ export interface RpcOptions extends TrafficObserver {
 }
 
 export interface RpcSessionOptions extends RpcOptions {
+  /** Shared with others, and left open. Default: one that ends with the reading. */
+  readonly connection?: Connection | undefined;
   /** Node 20 has none of its own: pass the one of the package `ws`. */
   readonly WebSocket?: WebSocketClass | undefined;
 }
 
-/**
- * Runs `read` with a session's API. The session ends with it, or when the signal is aborted; then
- * every call that is under way is rejected with the signal's reason.
- */
+/** Runs `read` with a session's API. Rejects with a TransportError, or the signal's reason. */
 export async function* withSession<T>(
-  { url, WebSocket, onRequest, onBytes }: RpcSessionOptions,
+  { url, connection: shared, WebSocket, onRequest, onBytes }: RpcSessionOptions,
   signal: AbortSignal,
   read: (api: RpcStub<PushSessionApi>) => AsyncGenerator<T, never>,
 ): AsyncGenerator<T, never> {
   signal.throwIfAborted();
-  onRequest?.();
-  const socket = openSocket(new URL(url), WebSocket);
-  if (onBytes) {
-    socket.addEventListener("message", ({ data }) => onBytes(encoder.encode(String(data)).length));
-  }
-  const transport = new SocketTransport(socket, () => {});
-  const api = new RpcSession<PushSessionApi>(transport).getRemoteMain();
-  const abort = () => transport.abort(signal.reason);
+  const connection = shared ?? new Connection(new URL(url), { WebSocket, onRequest, onBytes });
+  const own = shared ? undefined : connection;
+  const abort = () => own?.close();
   signal.addEventListener("abort", abort);
+  let api: RpcStub<PushSessionApi> | undefined;
   try {
+    api = await connection.ready(signal);
     return yield* read(api);
   } catch (error) {
-    throw signal.aborted ? signal.reason : rejected(error);
+    throw signal.aborted ? signal.reason : rejected((api && endOf(api)) ?? error);
   } finally {
     signal.removeEventListener("abort", abort);
-    transport.abort(new Error("The reader has left"));
+    own?.close();
   }
 }
 
-const encoder = new TextEncoder();
+/** Why the session has ended, if it has. A stream in it says only that it was disposed. */
+function endOf(api: RpcStub<PushSessionApi>): unknown {
+  let reason: unknown;
+  api.onRpcBroken((error: unknown) => (reason = error)); // calls back at once if it has
+  return reason;
+}

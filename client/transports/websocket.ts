@@ -1,10 +1,10 @@
 /** A topic over a plain WebSocket: each text frame is one batch as JSON. */
 import { lost } from "../failures.ts";
-import type { Place, Transport } from "../transport.ts";
+import type { Transport } from "../transport.ts";
 import { checkBatch, parseJson } from "./checked.ts";
 import { Frames, openSocket, type WebSocketClass } from "./frames.ts";
 import { type HttpOptions, placeUrl } from "./http.ts";
-import { askOnce } from "./poll.ts";
+import { whyRefused } from "./why-refused.ts";
 
 export interface WebSocketOptions extends HttpOptions {
   /** Node 20 has none of its own: pass the one of the package `ws`. */
@@ -30,23 +30,4 @@ export function websocket(options: WebSocketOptions): Transport {
       }
     },
   };
-}
-
-/**
- * A browser does not tell with what status a handshake was refused. So the same is asked over plain
- * HTTP: whatever is wrong with the question, or with the server, is said there.
- */
-async function whyRefused(
-  { url, ...options }: HttpOptions,
-  place: Place,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const address = new URL(url);
-  address.protocol = address.protocol.replace("ws", "http");
-  try {
-    await askOnce({ url: address, ...options }, place, signal, { limit: "1" });
-  } catch (error) {
-    return error;
-  }
-  return lost("The WebSocket handshake failed");
 }

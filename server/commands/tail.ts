@@ -1,5 +1,5 @@
 /** `tail URL`: a topic's events on stdout, one line each, for ever; what happens meanwhile on stderr. */
-import type { ConnectionStatus } from "../../client/connection.ts";
+import type { ConnectionStatus } from "../../client/status.ts";
 import { cursorAt, cursorBefore } from "../../client/cursor.ts";
 import { resume } from "../../client/resume.ts";
 import { type Place, type TopicBatch, TransportError } from "../../client/transport.ts";

@@ -3,7 +3,7 @@
  * acknowledged it, and goes out again over the next connection if it has not.
  */
 import { backoffDelay } from "../../client/backoff.ts";
-import type { ConnectionStatus } from "../../client/connection.ts";
+import type { ConnectionStatus } from "../../client/status.ts";
 import { isAck } from "./chat-message.ts";
 import { closingOf } from "./close-words.ts";
 

@@ -1,5 +1,5 @@
 /** The three buttons. Each is enabled exactly when pressing it would do something. */
-import type { ConnectionStatus } from "../../client/connection.ts";
+import type { ConnectionStatus } from "../../client/status.ts";
 import { elementById } from "../shared/element.ts";
 
 export interface ButtonEvents {

@@ -1,8 +1,8 @@
 /**
- * The page: a connection that keeps itself alive, a feed that outlives it, and what shows them.
- * It connects and subscribes by itself, and says goodbye when it is left.
+ * The page: a client that keeps itself connected, a feed that outlives its connections, and what
+ * shows them. It connects and subscribes by itself, and says goodbye when it is left.
  */
-import { connect } from "../../client/connection.ts";
+import { connect } from "../../client/index.ts";
 import { Buttons } from "./buttons.ts";
 import { Chart } from "./chart.ts";
 import { ConnectionLine } from "../shared/connection-line.ts";
@@ -31,8 +31,8 @@ const chart = new Chart(elementById("chart"), samples, {
   },
 });
 
-const connection = connect(new URL("/api", location.href));
-const feed = new MetricsFeed(connection, {
+const { api, connection } = connect("/");
+const feed = new MetricsFeed(api, {
   onUpdates: showUpdates,
   onSubscription: (subscriptionId) => {
     showSubscription(subscriptionId);
@@ -50,6 +50,7 @@ const buttons = new Buttons({
 });
 
 connection.onStatus(showState);
+connection.open();
 feed.subscribe();
 showState();
 

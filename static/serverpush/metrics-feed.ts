@@ -3,10 +3,11 @@
  * first it reads the history up to now, then it polls on from there, each poll held by the server
  * until there is something. So a lost answer, a reconnect or a new subscription loses nothing.
  */
-import type { RpcStub } from "capnweb";
-import { backoffDelay } from "../../client/backoff.ts";
-import type { Connection } from "../../client/connection.ts";
-import { METRICS_TOPIC, type PushSessionApi, type SystemMetrics } from "../../server/contract.ts";
+import { type Clock, clockOf } from "../../client/clock.ts";
+import { rejected } from "../../client/failures.ts";
+import { type Client, TransportError } from "../../client/index.ts";
+import { Retry } from "../../client/retry.ts";
+import { METRICS_TOPIC, type SystemMetrics } from "../../server/contract.ts";
 
 const WAIT_MS = 25_000; // under the 30 s the server allows
 
@@ -28,16 +29,18 @@ export interface FeedEvents {
 }
 
 export class MetricsFeed {
-  readonly #connection: Connection;
+  readonly #api: Client["api"];
   readonly #events: FeedEvents;
+  readonly #clock: Clock;
   #running: AbortController | undefined;
   #subscriptionId: string | undefined;
   #intervalMs = 1_000;
   #cursor = "earliest";
 
-  constructor(connection: Connection, events: FeedEvents) {
-    this.#connection = connection;
+  constructor(api: Client["api"], events: FeedEvents, times?: Partial<Clock>) {
+    this.#api = api;
     this.#events = events;
+    this.#clock = clockOf(times);
   }
 
   /** Whether the user wants updates, with or without a connection. */
@@ -55,10 +58,10 @@ export class MetricsFeed {
     void this.#run(this.#running.signal); // catches everything
   }
 
-  /** Nothing arrives from now on. Without a connection the lease ends the server's side. */
+  /** Nothing arrives from now on. Where this does not reach the server, the lease ends its side. */
   unsubscribe(): void {
     const subscriptionId = this.#stop();
-    if (subscriptionId) this.#connection.api?.unsubscribe(subscriptionId).catch(() => {});
+    if (subscriptionId) this.#api.unsubscribe(subscriptionId).catch(() => {});
   }
 
   /** Unsubscribes as the page goes away: the one request that a browser promises to send then. */
@@ -80,41 +83,41 @@ export class MetricsFeed {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    let refusals = 0;
+    const retry = new Retry(this.#clock);
     while (!signal.aborted) {
-      let api: RpcStub<PushSessionApi> | undefined;
       try {
-        api = await this.#connection.ready(signal);
-        await this.#subscribed(api, signal);
-        await this.#catchUp(api, signal);
+        await this.#subscribed(signal);
+        await this.#catchUp(signal);
         this.#events.onTrouble(undefined);
         for (;;) {
-          await this.#poll(api, signal);
-          refusals = 0;
+          await this.#poll(signal);
+          retry.reset();
         }
       } catch (error) {
         if (signal.aborted) return;
-        const lost = api !== undefined && api !== this.#connection.api;
-        if (lost) continue; // the connection tells the user, and has a backoff of its own
-        this.#refused(error);
-        await pause(backoffDelay(refusals++), signal);
+        const isLost = error instanceof TransportError; // the client's own, run or not
+        if (!isLost) this.#refused(error);
+        // The connection tells the user, and has a backoff of its own: the next call waits for it.
+        if (isLost) retry.reset();
+        retry.failed(isLost ? {} : rejected(error));
+        await retry.wait(signal).catch(() => {}); // aborted: the loop sees it
       }
     }
   }
 
   /** Each answer is looked at only if `signal` has not been aborted meanwhile. */
-  async #subscribed(api: RpcStub<PushSessionApi>, signal: AbortSignal): Promise<void> {
+  async #subscribed(signal: AbortSignal): Promise<void> {
     if (this.#subscriptionId) return;
-    const { subscriptionId, pollInterval } = await api.subscribeSystemMetrics();
-    if (signal.aborted) await api.unsubscribe(subscriptionId);
+    const { subscriptionId, pollInterval } = await this.#api.subscribeSystemMetrics();
+    if (signal.aborted) await this.#api.unsubscribe(subscriptionId);
     signal.throwIfAborted();
     this.#intervalMs = pollInterval;
     this.#setSubscription(subscriptionId);
   }
 
-  async #catchUp(api: RpcStub<PushSessionApi>, signal: AbortSignal): Promise<void> {
+  async #catchUp(signal: AbortSignal): Promise<void> {
     for (;;) {
-      const batch = await api.read(METRICS_TOPIC, { after: this.#cursor });
+      const batch = await this.#api.read(METRICS_TOPIC, { after: this.#cursor });
       signal.throwIfAborted();
       const samples = batch.events.map((event) => event.data).filter(isSystemMetrics);
       this.#take(samples, batch.gap ? batch.gap.missed : 0, batch.cursor);
@@ -122,9 +125,9 @@ export class MetricsFeed {
     }
   }
 
-  async #poll(api: RpcStub<PushSessionApi>, signal: AbortSignal): Promise<void> {
+  async #poll(signal: AbortSignal): Promise<void> {
     const options = { after: this.#cursor, waitMs: WAIT_MS };
-    const answer = await api.pollMetricsUpdates(this.#subscriptionId ?? "", options);
+    const answer = await this.#api.pollMetricsUpdates(this.#subscriptionId ?? "", options);
     signal.throwIfAborted();
     this.#take(answer.updates, answer.missed, answer.cursor);
   }
@@ -155,17 +158,4 @@ function isSystemMetrics(data: unknown): data is SystemMetrics {
   if (typeof data !== "object" || data === null) return false;
   const fields = ["cpuUsage", "memoryUsage", "networkIO", "timestamp"];
   return fields.every((field) => typeof (data as Record<string, unknown>)[field] === "number");
-}
-
-/** Waits, but not longer than until `signal` is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -1,5 +1,5 @@
 /** The line that says how the connection is, with a countdown to the next attempt. */
-import type { ConnectionStatus } from "../../client/connection.ts";
+import type { ConnectionStatus } from "../../client/status.ts";
 import { elementById, setText as setTextOf } from "./element.ts";
 
 /** The state in a word. */

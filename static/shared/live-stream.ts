@@ -3,7 +3,7 @@
  * an HTTP error it does not, and over a dead network it would wait for ever. Here both are retried.
  */
 import { backoffDelay } from "../../client/backoff.ts";
-import type { ConnectionStatus } from "../../client/connection.ts";
+import type { ConnectionStatus } from "../../client/status.ts";
 
 export interface LiveStreamEvents {
   onStatus: (status: ConnectionStatus) => void;

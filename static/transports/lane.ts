@@ -1,24 +1,25 @@
 /**
- * One transport on the page: reads the topic for as long as somebody looks, counts what it costs and
+ * One way on the page: reads the topic for as long as somebody looks, counts what it costs and
  * how late it is, can be cut, and tells what the cut has cost: nothing, if all is well.
  */
 import { cursorAt, cursorBefore, epochOf, offsetOf } from "../../client/cursor.ts";
-import type { ConnectionStatus } from "../../client/connection.ts";
-import { resume } from "../../client/resume.ts";
-import type { TopicBatch, TrafficObserver, Transport } from "../../client/transport.ts";
+import type { ConnectionStatus, Subscription, TopicBatch } from "../../client/index.ts";
 import { STATE_LABELS } from "../shared/connection-line.ts";
-import { Cuttable } from "./cuttable.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { EventTimes } from "./event-times.ts";
 import { LaneChart, type Outage } from "./lane-chart.ts";
 import { type LaneState, LaneView } from "./lane-view.ts";
+import { Network } from "./network.ts";
+import type { Reader } from "./readers.ts";
 import type { ServerTime } from "./server-time.ts";
 import { Tally } from "./tally.ts";
 
 export interface LaneOptions {
   readonly clock: ServerTime;
   readonly times: EventTimes;
-  readonly makeTransport: (observer: TrafficObserver) => Transport;
+  readonly makeReader: (network: Network) => Reader;
+  /** It picks its transport by itself, so the card says which. */
+  readonly picks?: boolean;
 }
 
 const CUT_MS = 5_000;
@@ -28,13 +29,15 @@ const OUTAGES = 20;
 export class Lane {
   readonly #clock: ServerTime;
   readonly #times: EventTimes;
-  readonly #transport: Cuttable;
+  readonly #network = new Network();
+  readonly #reader: Reader;
+  readonly #picks: boolean;
   readonly #view: LaneView;
   readonly #chart: LaneChart;
   readonly #deliveries: Deliveries;
   readonly #tally = new Tally();
   #status: ConnectionStatus = { state: "connecting", message: "" };
-  #running: AbortController | undefined;
+  #running: Subscription | undefined;
   #cursor: string | undefined;
   #connectedAt = Number.POSITIVE_INFINITY;
   #outages: Outage[] = [];
@@ -42,16 +45,12 @@ export class Lane {
   #mendAt = 0;
 
   /** `id`: of its card on the page. */
-  constructor(id: string, { clock, times, makeTransport }: LaneOptions) {
+  constructor(id: string, { clock, times, makeReader, picks = false }: LaneOptions) {
     this.#clock = clock;
     this.#times = times;
     this.#deliveries = new Deliveries(times);
-    this.#transport = new Cuttable(
-      makeTransport({
-        onRequest: () => (this.#tally.requests += 1),
-        onBytes: (bytes) => (this.#tally.bytes += bytes),
-      }),
-    );
+    this.#reader = makeReader(this.#network);
+    this.#picks = picks;
     this.#view = new LaneView(id, () => this.#press());
     this.#chart = new LaneChart(this.#view.canvas);
   }
@@ -59,23 +58,30 @@ export class Lane {
   /** Goes on after the last cursor, or begins with the newest events. */
   start(): void {
     if (this.#running) return;
-    this.#running = new AbortController();
-    void this.#read(this.#running.signal); // catches everything
+    const from = this.#cursor === undefined ? { last: HISTORY } : { after: this.#cursor };
+    const subscription = this.#reader.subscribe(from);
+    this.#running = subscription;
+    subscription.onStatus((status) => {
+      if (this.#running === subscription) this.#setStatus(status);
+    });
+    void this.#read(subscription); // catches everything
   }
 
   /** Callable twice. */
   stop(): void {
-    if (!this.#running) return;
-    this.#running.abort();
+    const subscription = this.#running;
     this.#running = undefined;
+    subscription?.close();
+    this.#reader.rest();
     this.#mend();
-    this.#setStatus({ state: "connecting", message: "" }); // nothing is heard of a reading that ended
+    this.#setStatus({ state: "connecting", message: "" });
   }
 
   cut(): void {
-    if (!this.#running || this.#transport.isCut) return;
+    if (!this.#running || this.#network.isCut) return;
     this.#tally.cut(this.#deliveries.countLate());
-    this.#transport.cut();
+    this.#network.cut();
+    this.#wayEnds();
     this.#mendAt = performance.now() + CUT_MS;
     this.#mendTimer = setTimeout(() => this.#mend(), CUT_MS);
   }
@@ -85,7 +91,8 @@ export class Lane {
   }
 
   showFigures(): void {
-    const { requests, bytes, events, missed } = this.#tally;
+    const { requests, bytes } = this.#network;
+    const { events, missed } = this.#tally;
     const ms = this.#deliveries.medianDelay();
     const delay = ms === undefined ? undefined : { ms, errorMs: this.#clock.errorMs };
     this.#view.figures({ requests, bytes, events, delay, missed });
@@ -93,7 +100,7 @@ export class Lane {
   }
 
   #press(): void {
-    if (this.#transport.isCut) this.#mend();
+    if (this.#network.isCut) this.#mend();
     else if (this.#running) this.cut();
     else {
       this.#cursor = undefined; // going on there is what has failed
@@ -104,32 +111,39 @@ export class Lane {
 
   #mend(): void {
     clearTimeout(this.#mendTimer);
-    this.#transport.mend();
+    const { isCut } = this.#network;
+    this.#network.mend();
+    // Polling has noticed nothing when the cut fell between two questions.
+    if (isCut && this.#status.state === "connected") this.#wayOpens();
   }
 
-  async #read(signal: AbortSignal): Promise<void> {
-    const from = this.#cursor === undefined ? { last: HISTORY } : { after: this.#cursor };
-    const onStatus = (status: ConnectionStatus) => this.#setStatus(status);
+  async #read(subscription: Subscription): Promise<void> {
     try {
-      for await (const batch of resume(this.#transport, from, { signal, onStatus })) {
-        this.#take(batch);
-      }
+      for await (const batch of subscription) this.#take(batch);
     } catch {
       // The status has told why. It has ended for good, so the button starts it again.
-      if (this.#running?.signal === signal) this.#running = undefined;
+      if (this.#running === subscription) this.#running = undefined;
     }
   }
 
   #setStatus(status: ConnectionStatus): void {
     const wasConnected = this.#status.state === "connected";
     this.#status = status;
+    if (status.state === "connected") this.#wayOpens();
+    else if (wasConnected) this.#wayEnds();
+  }
+
+  #wayOpens(): void {
     const now = this.#clock.now();
-    if (status.state === "connected") {
-      this.#connectedAt = now;
-      this.#outages = this.#outages.map((outage) => ({ ...outage, to: outage.to ?? now }));
-    } else if (wasConnected) {
-      this.#outages = [...this.#outages, { from: now, to: undefined }].slice(-OUTAGES);
-    }
+    this.#connectedAt = now;
+    this.#outages = this.#outages.map((outage) => ({ ...outage, to: outage.to ?? now }));
+  }
+
+  #wayEnds(): void {
+    const last = this.#outages.at(-1);
+    if (last && last.to === undefined) return; // it has ended already
+    const outage = { from: this.#clock.now(), to: undefined };
+    this.#outages = [...this.#outages, outage].slice(-OUTAGES);
   }
 
   #take(batch: TopicBatch): void {
@@ -151,7 +165,7 @@ export class Lane {
   #stateNow(): LaneState {
     const { state, message } = this.#status;
     const story = this.#tally.story(this.#deliveries.countLate());
-    if (this.#transport.isCut) {
+    if (this.#network.isCut) {
       const seconds = Math.ceil(Math.max(0, this.#mendAt - performance.now()) / 1_000);
       return {
         state: "reconnecting",
@@ -171,7 +185,9 @@ export class Lane {
   }
 
   #place(): string {
-    return this.#cursor === undefined ? "" : `at event ${offsetOf(this.#cursor)}`;
+    if (this.#cursor === undefined) return "";
+    const way = this.#picks ? `over ${this.#status.transport}, ` : "";
+    return `${way}at event ${offsetOf(this.#cursor)}`;
   }
 }
 

@@ -1,37 +1,26 @@
 /**
- * One topic read in six ways at once. Only while somebody looks: a browser has six HTTP/1.1
+ * One topic read in seven ways at once. Only while somebody looks: a browser has six HTTP/1.1
  * connections for a server, and three of these ways hold one.
  */
-import { longPoll } from "../../client/transports/long-poll.ts";
-import { poll } from "../../client/transports/poll.ts";
-import { rpcPoll } from "../../client/transports/rpc-poll.ts";
-import { rpcTail } from "../../client/transports/rpc-tail.ts";
-import { sse } from "../../client/transports/sse.ts";
-import { websocket } from "../../client/transports/websocket.ts";
-import { METRICS_TOPIC as topic } from "../../server/contract.ts";
 import { elementById, setText } from "../shared/element.ts";
 import { whileVisible } from "../shared/while-visible.ts";
 import { EventTimes } from "./event-times.ts";
 import { durationText } from "./figures.ts";
 import { Lane } from "./lane.ts";
+import type { Network } from "./network.ts";
+import { clientOver, pollingOver } from "./readers.ts";
 import { ServerTime } from "./server-time.ts";
 
-const url = new URL(`/topics/${topic}`, location.href);
-const api = new URL("/api", location.href);
+const FIXED = ["long-poll", "sse", "websocket", "rpc-poll", "rpc-tail"] as const;
+
 const clock = new ServerTime();
 const shared = { clock, times: new EventTimes() };
 const lanes = [
-  new Lane("poll", { ...shared, makeTransport: (seen) => poll({ url, ...seen }) }),
-  new Lane("long-poll", { ...shared, makeTransport: (seen) => longPoll({ url, ...seen }) }),
-  new Lane("sse", { ...shared, makeTransport: (seen) => sse({ url, ...seen }) }),
-  new Lane("websocket", { ...shared, makeTransport: (seen) => websocket({ url, ...seen }) }),
-  new Lane("rpc-poll", {
-    ...shared,
-    makeTransport: (seen) => rpcPoll({ url: api, topic, ...seen }),
-  }),
-  new Lane("rpc-tail", {
-    ...shared,
-    makeTransport: (seen) => rpcTail({ url: api, topic, ...seen }),
+  new Lane("client", { ...shared, makeReader: clientOver, picks: true }),
+  new Lane("poll", { ...shared, makeReader: pollingOver }),
+  ...FIXED.map((name) => {
+    const makeReader = (network: Network) => clientOver(network, [name]);
+    return new Lane(name, { ...shared, makeReader });
   }),
 ];
 

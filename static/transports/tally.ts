@@ -1,4 +1,4 @@
-/** What a transport has cost and brought, counted by itself: it takes nobody's word for the order. */
+/** What a transport has brought, counted by itself: it takes nobody's word for the order. */
 import { Order } from "../../client/order.ts";
 
 interface Cut {
@@ -12,8 +12,6 @@ interface Cut {
 }
 
 export class Tally {
-  requests = 0;
-  bytes = 0;
   events = 0;
   /** Told as gaps. */
   #gone = 0;

@@ -1,5 +1,5 @@
-/** A clock and timers that move only when a test says so. */
-import type { SetTimer } from "../../client/session.ts";
+/** A clock and timers that move only when a test says so, and a machine that wakes up when it does. */
+import type { Clock, SetTimer } from "../../client/clock.ts";
 
 interface Timer {
   readonly at: number;
@@ -9,6 +9,7 @@ interface Timer {
 export class ManualTime {
   #now = 0;
   readonly #timers = new Set<Timer>();
+  readonly #sleepers = new Set<() => void>();
 
   readonly now = (): number => this.#now;
 
@@ -18,9 +19,36 @@ export class ManualTime {
     return () => this.#timers.delete(timer);
   };
 
+  readonly onWake: Clock["onWake"] = (callback) => {
+    const sleeper = () => callback();
+    this.#sleepers.add(sleeper);
+    return () => this.#sleepers.delete(sleeper);
+  };
+
+  /** With the smallest jitter, unless the test brings its own. */
+  clock(random: () => number = () => 0): Clock {
+    const { now, setTimer, onWake } = this;
+    return { now, random, setTimer, onWake };
+  }
+
   /** How many timers wait. */
   get waiting(): number {
     return this.#timers.size;
+  }
+
+  /** How many want to know when the machine wakes up. */
+  get sleeping(): number {
+    return this.#sleepers.size;
+  }
+
+  /** Until the next timer falls due; undefined when there is none. */
+  get nextInMs(): number | undefined {
+    if (this.#timers.size === 0) return undefined;
+    return Math.min(...[...this.#timers].map(({ at }) => at)) - this.#now;
+  }
+
+  wake(): void {
+    for (const sleeper of this.#sleepers) sleeper();
   }
 
   /** Lets `ms` pass; what falls due runs in its order, at its own time. */
@@ -35,4 +63,9 @@ export class ManualTime {
     }
     this.#now = end;
   }
+}
+
+/** Lets everything happen that has been promised already. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

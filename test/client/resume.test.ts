@@ -1,62 +1,32 @@
 import { describe, expect, it } from "vitest";
-import type { ConnectionStatus } from "../../client/connection.ts";
+import { Choice } from "../../client/choice.ts";
+import type { ConnectionStatus } from "../../client/status.ts";
 import { resume, type ResumeOptions } from "../../client/resume.ts";
-import {
-  type Place,
-  type TopicBatch,
-  type Transport,
-  TransportError,
-} from "../../client/transport.ts";
+import { type Place, TransportError } from "../../client/transport.ts";
 import { ManualTime } from "./manual-time.ts";
-
-type Step = TopicBatch | TransportError | "silence";
+import { batch, empty, gap, scripted, type Step } from "./scripted-transport.ts";
 
 const SILENCE_MS = 75_000;
 const OPEN_MS = 20_000;
 const MIN_MS = 250;
 
-const batch = (from: number, to: number, epoch = "e"): TopicBatch => ({
-  events: Array.from({ length: to - from + 1 }, (_, index) => ({ offset: from + index, data: 0 })),
-  cursor: `${epoch}.${to}`,
-});
-const empty = (offset: number, epoch = "e"): TopicBatch => ({
-  events: [],
-  cursor: `${epoch}.${offset}`,
-});
 const failure = (canRetry = true, retryAfterMs?: number) =>
   new TransportError("internal", "it broke", { canRetry, retryAfterMs });
 
-/** A transport that gives what it is told to, try after try, and the reading of it. */
-function reading(tries: Step[][], from: Place = {}, options: Partial<ResumeOptions> = {}) {
+/** The reading of a transport that gives what it is told to, try after try. */
+function reading(
+  tries: Step[][],
+  from: Place = {},
+  { random, ...options }: Partial<ResumeOptions> = {},
+) {
   const time = new ManualTime();
   const stop = new AbortController();
-  const places: Place[] = [];
   const statuses: ConnectionStatus[] = [];
-  let open = 0;
-  const transport: Transport = {
-    name: "scripted",
-    async *open(place, signal) {
-      places.push(place);
-      open += 1;
-      try {
-        for (const step of tries[places.length - 1] ?? []) {
-          if (step instanceof TransportError) throw step;
-          if (step === "silence") await aborted(signal);
-          else yield step;
-        }
-        await aborted(signal);
-      } finally {
-        open -= 1;
-      }
-    },
-  };
-  const { now, setTimer } = time;
+  const { transport, places, openNow } = scripted(tries);
   const batches = resume(transport, from, {
     signal: stop.signal,
-    random: () => 0,
     onStatus: (status) => statuses.push(status),
-    now,
-    setTimer,
+    ...time.clock(random),
     ...options,
   });
   const next = async () => {
@@ -72,15 +42,7 @@ function reading(tries: Step[][], from: Place = {}, options: Partial<ResumeOptio
     time.advance(1);
     return cursor;
   };
-  return { time, stop, places, statuses, batches, next, nextAfter, open: () => open };
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort);
-  });
+  return { time, stop, places, statuses, batches, next, nextAfter, open: openNow };
 }
 
 const waiting = (statuses: readonly ConnectionStatus[]) =>
@@ -133,8 +95,12 @@ describe("resume", () => {
     expect(open()).toBe(0);
   });
 
-  it("waits for a topic that was there before, and not for one that never was", async () => {
-    const gone = new TransportError("topic_not_found", "topic not found", { canRetry: false });
+  it.each([
+    ["a topic that is not there yet", "topic_not_found"],
+    ["a proxy's answer", "http_404"],
+    ["a hotel's sign-in page", "protocol_error"],
+  ])("waits where it has read before, and not where it never has: %s", async (_, code) => {
+    const gone = new TransportError(code, "gone", { canRetry: false });
     const { next, time, statuses, places } = reading([[empty(0), gone], [gone], [empty(0)]]);
     await next();
     const cursor = next();
@@ -199,6 +165,33 @@ describe("the wait before a new try", () => {
     await nextAfter(MIN_MS + 500);
   });
 
+  it("grows only when every transport has had its try", async () => {
+    const time = new ManualTime();
+    const stop = new AbortController();
+    const delays: number[] = [];
+    const blocked = new TransportError("connection_lost", "blocked", { canRetry: true });
+    const all = ["a", "b", "c"].map((name) => scripted(Array(3).fill([blocked]), name).transport);
+    const batches = resume(
+      new Choice(all, { now: time.now }),
+      {},
+      {
+        signal: stop.signal,
+        ...time.clock(() => 0.5),
+        onStatus: ({ retryInMs }) => {
+          if (retryInMs !== undefined) delays.push(retryInMs);
+        },
+      },
+    );
+    const end = batches.next();
+    for (let tries = 1; tries <= 5; tries += 1) {
+      await expect.poll(() => delays.length).toBe(tries);
+      time.advance(delays.at(-1)!);
+    }
+    stop.abort();
+    await end;
+    expect(delays).toEqual([750, 750, 1_250, 2_250, 4_250]);
+  });
+
   it("is cut short when the reader has had enough", async () => {
     const { next, stop, statuses, time } = reading([[failure()]]);
     const end = next();
@@ -248,9 +241,6 @@ describe("a server that has fallen silent", () => {
 });
 
 describe("a server that breaks the order", () => {
-  const gap = (missed: number | null, reason = "evicted") =>
-    ({ gap: { missed, reason } }) as Pick<TopicBatch, "gap">;
-
   it.each<[string, Step[], RegExp]>([
     ["repeats an event", [batch(1, 3), batch(3, 4)], /repeat.*e\.4 expected, e\.3 came/],
     ["skips one", [batch(1, 3), batch(5, 6)], /skip.*e\.4 expected, e\.5 came/],

@@ -14,6 +14,8 @@ export interface ScriptedServer {
   readonly sockets: readonly WebSocket[];
   /** How many pulls have arrived. */
   readonly pulls: number;
+  /** The methods that were called, in their order: they have run. */
+  readonly calls: readonly string[];
   /** Whether pulls are answered; at first they are. */
   answering: boolean;
   close(): Promise<void>;
@@ -24,14 +26,16 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
   const server = new WebSocketServer({ host: "127.0.0.1", port });
   await once(server, "listening");
   const sockets: WebSocket[] = [];
+  const calls: string[] = [];
   let pulls = 0;
   server.on("connection", (socket) => {
     sockets.push(socket);
     socket.on("message", (data: Buffer) => {
-      const [kind, id] = JSON.parse(data.toString()) as [string, number];
+      const [kind, what] = JSON.parse(data.toString()) as [string, unknown];
+      if (kind === "push") calls.push((what as [string, number, string[]])[2].join("."));
       if (kind !== "pull") return;
       pulls += 1;
-      if (scripted.answering) socket.send(JSON.stringify(["resolve", id, [[]]]));
+      if (scripted.answering) socket.send(JSON.stringify(["resolve", what, [[]]]));
     });
   });
   const address = server.address() as AddressInfo;
@@ -39,6 +43,7 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
     url: `ws://127.0.0.1:${address.port}/api`,
     port: address.port,
     sockets,
+    calls,
     get pulls() {
       return pulls;
     },

@@ -1,33 +1,38 @@
 /** The feed in Node, over real sockets that are cut, against the real server. */
 import { describe, expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
-import { connect } from "../../client/connection.ts";
+import { connect } from "../../client/index.ts";
 import { METRICS_TOPIC } from "../../server/contract.ts";
 import { MetricsFeed, type Updates } from "../../static/serverpush/metrics-feed.ts";
 import { batch } from "../support/rpc.ts";
 import { type LocalServer, type LocalServerOptions, startedLocal } from "../support/server.ts";
-import { startCuttableProxy } from "./cuttable-proxy.ts";
+import { startedFaultProxy } from "../support/fault-proxy.ts";
 
 const POLL = { timeout: 10_000, interval: 10 };
 
 async function startFeed(options: LocalServerOptions = {}) {
   const server = await startedLocal({ topics: [METRICS_TOPIC], ...options });
-  const proxy = await startCuttableProxy(Number(new URL(server.url).port));
-  const connection = connect(`${proxy.url}/api`, { WebSocket, random: () => 0 });
-  onTestFinished(() => connection.close());
+  const proxy = await startedFaultProxy(Number(new URL(server.url).port));
+  const times = { random: () => 0 };
+  const client = connect(proxy.url, { WebSocket, ...times });
+  onTestFinished(() => client.close());
   const updates: Updates[] = [];
   const ids: (string | undefined)[] = [];
   const troubles: (string | undefined)[] = [];
-  const feed = new MetricsFeed(connection, {
-    onUpdates: (update) => updates.push(update),
-    onSubscription: (id) => ids.push(id),
-    onTrouble: (message) => troubles.push(message),
-  });
+  const feed = new MetricsFeed(
+    client.api,
+    {
+      onUpdates: (update) => updates.push(update),
+      onSubscription: (id) => ids.push(id),
+      onTrouble: (message) => troubles.push(message),
+    },
+    times,
+  );
   onTestFinished(() => feed.unsubscribe());
   return {
     server,
     proxy,
-    connection,
+    client,
     feed,
     ids,
     troubles,
@@ -132,13 +137,12 @@ describe("MetricsFeed", () => {
   });
 
   it("ends a subscription whose id arrives after unsubscribe", async () => {
-    const { server, connection, feed, ids } = await startFeed();
-    await connection.ready();
+    const { server, client, feed, ids } = await startFeed();
+    await client.connection.ready();
     feed.subscribe();
     await Promise.resolve(); // the call is on its way
     feed.unsubscribe();
-    const api = await connection.ready();
-    await api.topics(); // answered after it
+    await client.api.topics(); // answered after it
     await expect.poll(() => server.hub.stats(), POLL).toMatchObject({ subscriptions: 0 });
     expect(ids).toEqual([]);
   });

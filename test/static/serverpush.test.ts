@@ -3,7 +3,8 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { batch } from "../support/rpc.ts";
 import { type ServerProcess, startedProcess, startProcess } from "../support/server.ts";
-import { startCuttableProxy } from "./cuttable-proxy.ts";
+import { startedFaultProxy } from "../support/fault-proxy.ts";
+import { goOffline } from "./go-offline.ts";
 import { launchBrowser, openPage } from "./open-page.ts";
 import { DESKTOP, PHONE, POLL, tabTo, violations, widths } from "./page-checks.ts";
 
@@ -181,7 +182,7 @@ describe("the metrics page", () => {
 
 describe("an outage", () => {
   it("of the connection is survived with the same subscription and without a hole", async () => {
-    const proxy = await startCuttableProxy(server.port);
+    const proxy = await startedFaultProxy(server.port);
     const { page } = await openPage(browser, pageOf(proxy));
     const id = await subscribed(page);
     await moves(page);
@@ -228,6 +229,31 @@ describe("an outage", () => {
     await expect.poll(() => told, POLL).toContain("the server is stopping");
   });
 
+  it("of the network is over as soon as the browser is online again, without a hole", async () => {
+    const proxy = await startedFaultProxy(server.port);
+    const { page } = await openPage(browser, pageOf(proxy));
+    await page.clock.install();
+    const id = await subscribed(page);
+    await moves(page);
+    await page.clock.pauseAt(Date.now() + 5_000);
+    const { goOnline } = await goOffline(page);
+    proxy.cut();
+    await reaches(page, "Reconnecting");
+    const waitsFor = async () => {
+      await page.clock.runFor(1_000);
+      const text = await page.locator("#connection-retry").innerText();
+      return Number(/in (\d+) s/.exec(text)?.[1] ?? 0);
+    };
+    await expect.poll(waitsFor, POLL).toBeGreaterThan(3);
+    await goOnline();
+    await page.clock.runFor(750); // the least after any failure, and the spread of those who come back
+    await reaches(page, "Connected");
+    await page.clock.resume();
+    await moves(page);
+    expect(await subscribed(page)).toBe(id);
+    expect(await page.locator("#notice").innerText()).toBe("");
+  });
+
   it("is cut short by Connect", async () => {
     const first = await startedProcess(SIMULATED);
     const { page } = await openPage(browser, pageOf(first));
@@ -238,6 +264,7 @@ describe("an outage", () => {
     await reaches(page, "Reconnecting");
     await startedProcess([...SIMULATED, "--port", String(first.port)]);
     await press(page, "Connect");
+    await page.clock.runFor(250); // no attempt comes sooner; by itself it would come later
     await reaches(page, "Connected");
     expect(await enabled(page)).not.toContain("Connect");
   });

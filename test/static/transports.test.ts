@@ -2,11 +2,11 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ServerProcess, startedProcess, startProcess } from "../support/server.ts";
-import { startCuttableProxy } from "./cuttable-proxy.ts";
+import { startedFaultProxy } from "../support/fault-proxy.ts";
 import { launchBrowser, openPage } from "./open-page.ts";
 import { POLL, reads, setVisibility, tabTo } from "./page-checks.ts";
 
-const IDS = ["poll", "long-poll", "sse", "websocket", "rpc-poll", "rpc-tail"] as const;
+const IDS = ["client", "poll", "long-poll", "sse", "websocket", "rpc-poll", "rpc-tail"] as const;
 const METRICS = ["--metrics", "simulated", "--metrics-interval", "200"];
 const CUT_MS = 5_000;
 
@@ -27,7 +27,8 @@ const lane = (page: Page, id: string) => page.locator(`#${id}`);
 const state = (page: Page, id: string) => lane(page, id).locator(".connection");
 const story = (page: Page, id: string) => lane(page, id).locator(".story");
 const figure = (page: Page, id: string, name: string) => lane(page, id).locator(`.${name}`);
-const connected = (page: Page, id: string) => reads(state(page, id), /^Connected at event \d+$/);
+const CONNECTED = /^Connected (over [a-z-]+, )?at event \d+$/;
+const connected = (page: Page, id: string) => reads(state(page, id), CONNECTED);
 
 async function allConnected(page: Page): Promise<void> {
   for (const id of IDS) await connected(page, id);
@@ -54,7 +55,7 @@ async function after(page: Page, id: string, count: number) {
 const cut = (page: Page, id: string) => lane(page, id).getByRole("button").click();
 
 describe("the page of all transports", () => {
-  it("reads one topic in six ways, each up to date, and counts what that takes", async () => {
+  it("reads one topic in seven ways, each up to date, and counts what that takes", async () => {
     const { page, problems } = await openPage(browser, pageOf(server));
     await allConnected(page);
     await Promise.all(IDS.map((id) => after(page, id, 10)));
@@ -71,6 +72,8 @@ describe("the page of all transports", () => {
     expect(await requests("sse")).toBe(1);
     expect(await requests("websocket")).toBe(1);
     expect(await requests("rpc-tail")).toBe(1);
+    expect(await requests("client")).toBe(1);
+    await reads(state(page, "client"), /^Connected over rpc-tail, at event \d+$/);
     expect(await requests("long-poll")).toBeGreaterThan(await requests("poll"));
     expect(problems).toEqual([]);
   });
@@ -142,9 +145,9 @@ describe("the page of all transports", () => {
 
 describe("a connection that is cut", () => {
   it.each([
-    ["poll", "long-poll", "sse"],
-    ["websocket", "rpc-poll", "rpc-tail"],
-  ])("comes back over %s, %s and %s with all it has missed, each once", async (...ids) => {
+    ["poll", "long-poll", "sse", "client"],
+    ["websocket", "rpc-poll", "rpc-tail", "client"],
+  ])("comes back over %s, %s, %s and %s with all it has missed, each once", async (...ids) => {
     const { page, addresses, problems } = await openPage(browser, pageOf(server));
     await allConnected(page);
     const before = await Promise.all(ids.map((id) => after(page, id, 3)));
@@ -171,18 +174,18 @@ describe("a connection that is cut", () => {
       expect(await figure(page, id, "missed").innerText()).toBe("0");
       const [, from, late] = told.exec(await story(page, id).innerText())!;
       expect(Number(late)).toBeGreaterThanOrEqual(10);
-      if (id.startsWith("rpc")) continue; // their cursor does not show in the address
+      if (/^(rpc|client)/.test(id)) continue; // their cursor does not show in the address
       const resumed = new RegExp(`/topics/system-metrics\\?after=[^&]+\\.${from}(&|$)`);
       expect(addresses.slice(requests)).toContainEqual(expect.stringMatching(resumed));
     }
     expect(problems).toEqual([]);
   });
 
-  it("comes back when all six are cut at once", async () => {
+  it("comes back when all are cut at once", async () => {
     const { page } = await openPage(browser, pageOf(server));
     await allConnected(page);
     const before = await Promise.all(IDS.map((id) => after(page, id, 1)));
-    await page.getByRole("button", { name: "Cut all six" }).click();
+    await page.getByRole("button", { name: "Cut all" }).click();
     for (const id of IDS) await reads(state(page, id), /^Cut/);
     await allConnected(page);
     for (const [index, id] of IDS.entries()) {
@@ -196,8 +199,28 @@ describe("a connection that is cut", () => {
   });
 });
 
+describe("the client, by itself", () => {
+  it("takes the next way when one breaks again and again, and loses nothing on the way", async () => {
+    const { page } = await openPage(browser, pageOf(server));
+    await connected(page, "client");
+    const before = await after(page, "client", 1);
+    const way = async () =>
+      /over (\S+),/.exec(await state(page, "client").innerText())?.[1] ?? "none";
+    expect(await way()).toBe("rpc-tail");
+    while ((await way()) === "rpc-tail") {
+      await cut(page, "client");
+      await page.getByRole("button", { name: "Reconnect: The client, by itself" }).click();
+      await connected(page, "client");
+    }
+    expect(await way()).toBe("websocket");
+    await reads(story(page, "client"), /, 0 lost, 0 repeated\.$/);
+    const now = await after(page, "client", 5);
+    expect(now.events - before.events).toBe(now.offset - before.offset);
+  });
+});
+
 describe("an outage", () => {
-  it("of the server is survived by all six, and told as a new log", async () => {
+  it("of the server is survived by all, and told as a new log", async () => {
     const first = await startedProcess(METRICS);
     const { page } = await openPage(browser, pageOf(first));
     await allConnected(page);
@@ -270,7 +293,7 @@ describe("a page that nobody sees", () => {
 
   it("leaves nothing behind on the server", async () => {
     const alone = await startedProcess(METRICS);
-    const proxy = await startCuttableProxy(alone.port);
+    const proxy = await startedFaultProxy(alone.port);
     const { page } = await openPage(browser, pageOf(proxy));
     await allConnected(page);
     expect(proxy.connections()).toBeGreaterThanOrEqual(5);

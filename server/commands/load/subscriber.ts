@@ -1,7 +1,9 @@
 /** One of many: connects, counts and checks what comes, and comes back after a failure, for ever. */
 import { cursorBefore, epochOf, offsetOf } from "../../../client/cursor.ts";
 import { lost } from "../../../client/failures.ts";
-import { canRetry, retryDelay } from "../../../client/resume.ts";
+import { backoffDelay } from "../../../client/backoff.ts";
+import { mayPass } from "../../../client/resume.ts";
+import { minDelay } from "../../../client/retry.ts";
 import type { Place, TopicBatch, TransportError } from "../../../client/transport.ts";
 import type { Gap } from "../../contract.ts";
 import type { EventTimes } from "./event-times.ts";
@@ -138,12 +140,12 @@ export class Subscriber implements WireListener {
       if (Date.now() - this.#since >= STABLE_MS) this.#attempt = 0;
       this.#since = undefined;
     }
-    if (!canRetry(failure, { hasRead: this.#everConnected })) {
+    if (!mayPass(failure, { hasRead: this.#everConnected })) {
       tally.endedForGood += 1;
       onEnd();
       return;
     }
-    const delayMs = retryDelay(failure, this.#attempt, Math.random);
+    const delayMs = backoffDelay(this.#attempt, { minMs: minDelay(failure) });
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.connect(), delayMs);
   }

@@ -2,7 +2,7 @@
 import { WebSocket } from "ws";
 import type { Batch } from "../../../server/contract.ts";
 import { cursorAt } from "../../../client/cursor.ts";
-import type { SetTimer } from "../../../client/session.ts";
+import type { SetTimer } from "../../../client/clock.ts";
 import type { TopicBatch, Transport } from "../../../client/transport.ts";
 import { longPoll } from "../../../client/transports/long-poll.ts";
 import { ndjson } from "../../../client/transports/ndjson.ts";

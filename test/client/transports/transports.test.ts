@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { type ClientOptions, WebSocket, WebSocketServer } from "ws";
 import type { TopicBatch } from "../../../client/transport.ts";
 import { websocket } from "../../../client/transports/websocket.ts";
+import { startedFaultProxy } from "../../support/fault-proxy.ts";
 import { startedLocal } from "../../support/server.ts";
 import { until } from "../../support/until.ts";
 import { TRANSPORTS } from "./readers.ts";
@@ -153,6 +154,31 @@ describe.each(overHttp)("%s, refused at the door", (name) => {
       canRetry: false,
       message: expect.stringContaining("text/html"),
     });
+  });
+});
+
+test.each(["rpc-tail", "websocket", "sse", "ndjson"])(
+  "%s says in plain words that its connection was cut",
+  async (name) => {
+    const server = await startedLocal();
+    const proxy = await startedFaultProxy(Number(new URL(server.url).port));
+    const { next } = open(name, proxy.url);
+    await next();
+    const waiting = expect(next()).rejects.toMatchObject({
+      code: "connection_lost",
+      // Node's fetch takes the end of an answer for its end, also in the middle of a chunk.
+      message: expect.stringMatching(/^The (connection was lost|server ended the stream)$/),
+    });
+    proxy.cut();
+    await waiting;
+  },
+);
+
+test("an answer that is no batch of Cap'n Web is told as such by rpc-poll", async () => {
+  const url = await startServer((_request, response) => response.end("<h1>Welcome</h1>"));
+  await expect(open("rpc-poll", url).next()).rejects.toMatchObject({
+    code: "protocol_error",
+    canRetry: false,
   });
 });
 
@@ -306,12 +332,19 @@ describe("a reader that takes its time", () => {
   });
 });
 
-test("long-poll does not ask without a pause where polls are not held", async () => {
+test.each([
+  ["polls are not held", '{"events":[],"cursor":"e.0"}'],
+  ["nothing takes much room", `{"events":[],"cursor":"e.0","more":"${"x".repeat(200_000)}"}`],
+  [
+    "each poll is another server's",
+    '{"events":[{"offset":1}],"cursor":"e.1","gap":{"missed":null,"reason":"epoch"}}',
+  ],
+])("long-poll does not ask without a pause where %s", async (_, body) => {
   let asked = 0;
   const url = await startServer((_request, response) => {
     asked += 1;
     response.writeHead(200, { "Content-Type": "application/json" });
-    response.end('{"events":[],"cursor":"e.0"}');
+    response.end(body);
   });
   const { next } = open("long-poll", url);
   await next();
@@ -334,6 +367,19 @@ test("rpc-poll may come back when its subscription has lapsed, although that one
   const lapsed = { code: "subscription_not_found", canRetry: true };
   await expect(next()).rejects.toMatchObject(lapsed);
 });
+
+test.each(["latest", "earliest"])(
+  "rpc-poll loses nothing that the history holds, also from %s on",
+  async (after) => {
+    const server = await startedLocal({ limits: { subscriptionCapacity: 4 } });
+    const { next } = open("rpc-poll", server.url, { after });
+    await next();
+    for (let number = 1; number <= 20; number += 1) await server.hub.publish("topic", number);
+    const batch = await next();
+    expect(batch.gap).toBeUndefined();
+    expect(batch.events).toHaveLength(20);
+  },
+);
 
 test("a cursor of one transport is good on every other", async () => {
   const server = await startedLocal();

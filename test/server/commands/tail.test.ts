@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { describe, expect, test } from "vitest";
 import { TRANSPORT_NAMES } from "../../../server/commands/reading.ts";
-import { startCuttableProxy } from "../../static/cuttable-proxy.ts";
+import { startedFaultProxy } from "../../support/fault-proxy.ts";
 import { startedLocal, startedProcess } from "../../support/server.ts";
 import { until } from "../../support/until.ts";
 import { ask } from "../../support/wire.ts";
@@ -132,7 +132,7 @@ describe("tail goes on", () => {
 
   test("over cuts of the connection, without a repeat, a loss or a gap", async () => {
     const server = await startedLocal();
-    const proxy = await startCuttableProxy(Number(new URL(server.url).port));
+    const proxy = await startedFaultProxy(Number(new URL(server.url).port));
     const tails = TRANSPORT_NAMES.map((name) =>
       tail(proxy.url, "--transport", name, "--after", "earliest"),
     );

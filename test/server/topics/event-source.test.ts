@@ -4,7 +4,7 @@
  */
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { startCuttableProxy } from "../../static/cuttable-proxy.ts";
+import { startedFaultProxy } from "../../support/fault-proxy.ts";
 import { launchBrowser, openPage } from "../../static/open-page.ts";
 import { type ServerProcess, startedProcess } from "../../support/server.ts";
 import { postEvent, TOKEN } from "../../support/topic-requests.ts";
@@ -86,7 +86,7 @@ test("comes back after a crash, is told of the new epoch as `gap`, and goes on",
 
 test("goes on without loss or repeat when its connection is cut, also before the first event", async () => {
   const server = await startedProcess(ARGS);
-  const proxy = await startCuttableProxy(server.port);
+  const proxy = await startedFaultProxy(server.port);
   const reading = await listenIn(proxy.url);
   await reading.opened(1);
   await publish(server, 1, 3);
