@@ -38,7 +38,7 @@ const FULL: Effort = {
 // Two minutes.
 const QUICK: Effort = {
   rounds: 3,
-  sliceMs: 400,
+  sliceMs: 250,
   divisor: 10,
   fanOutSizes: [1_000],
   fanOutRounds: 2,

@@ -95,9 +95,9 @@ async function hasAll(page: Page, last: number): Promise<void> {
 describe("a page whose network goes away", () => {
   it("is back at once when the browser is online again, and has everything", async () => {
     const { server, proxy, page } = await startReading();
-    const { goOnline } = await goOffline(page);
-    proxy.cut();
+    proxy.cut(); // before it is offline: what comes then may be held back
     await reaches(page, "reconnecting");
+    const { goOnline } = await goOffline(page);
     await publish(server, 10);
     await losesPatience(page);
     expect(await offsets(page)).toEqual(upTo(10));

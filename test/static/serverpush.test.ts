@@ -236,9 +236,9 @@ describe("an outage", () => {
     const id = await subscribed(page);
     await moves(page);
     await page.clock.pauseAt(Date.now() + 5_000);
-    const { goOnline } = await goOffline(page);
-    proxy.cut();
+    proxy.cut(); // before it is offline: what comes then may be held back
     await reaches(page, "Reconnecting");
+    const { goOnline } = await goOffline(page);
     const waitsFor = async () => {
       await page.clock.runFor(1_000);
       const text = await page.locator("#connection-retry").innerText();
