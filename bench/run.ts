@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { capnweb } from "./capnweb.ts";
 import { delay } from "./delay.ts";
+import { exec } from "./exec.ts";
 import { fanOut, growth } from "./fan-out.ts";
 import { frozen } from "./frozen.ts";
 import { httpBatch } from "./http-batch.ts";
@@ -24,6 +25,7 @@ const PARTS: Record<string, (effort: Effort) => Promise<void>> = {
   delay,
   turns,
   joining,
+  exec,
 };
 
 // Together some 20 minutes; the fan-out takes the most of it.

@@ -21,6 +21,8 @@ export const CAN_RETRY: Readonly<Record<ErrorCode, boolean>> = {
   upgrade_required: false,
   idempotency_conflict: false,
   limit_exceeded: true,
+  too_many_processes: true,
+  program_failed: true,
   shutting_down: true,
   internal: true,
 };

@@ -23,15 +23,16 @@ export function checkWhole(name: string, value: unknown, { min, max }: Range): n
 
 // RFC 3986's unreserved characters, so that a name is the same in a URL; no dot in front, because
 // `/topics/..` would be another path.
-const TOPIC = /^[A-Za-z0-9_][A-Za-z0-9._~-]{0,127}$/;
+export const TOPIC = /^[A-Za-z0-9_][A-Za-z0-9._~-]{0,127}$/;
 
 export function checkTopic(topic: unknown): string {
   if (typeof topic === "string" && TOPIC.test(topic)) return topic;
-  throw new PushError(
-    "invalid_request",
-    `Expected a topic of 1–128 letters, digits and ._~- that begins with a letter, a digit or _, got ${shown(topic)}`,
-  );
+  throw new PushError("invalid_request", `Expected ${A_TOPIC}, got ${shown(topic)}`);
 }
+
+/** What a topic is, in words. */
+export const A_TOPIC =
+  "a topic of 1–128 letters, digits and ._~- that begins with a letter, a digit or _";
 
 /**
  * An event's name is one line: SSE could not carry another (WHATWG HTML §9.2.5). And it is not one

@@ -3,6 +3,7 @@
  * alone; who gave it, and how to complain, is `config.ts`'s business.
  */
 import { isIP } from "node:net";
+import { A_TOPIC, TOPIC } from "./check.ts";
 
 export interface Rule<T> {
   /** Ends the sentence "Expected `--port` to be …". */
@@ -62,6 +63,38 @@ export function origin(): Rule<string> {
       // URL alone would forgive too much: it takes `*` and `,` for letters of a host name.
       const bare = /^https?:\/\/[^\s/?#@\\*,]+$/i.test(text);
       return bare && URL.canParse(text) ? new URL(text).origin : undefined;
+    },
+  };
+}
+
+/** Origins, or hosts of which both schemes are meant, with commas between. */
+export function originList(): Rule<string[]> {
+  const { parse } = origin();
+  const originsOf = (text: string) => {
+    const named = /^https?:/i.test(text) ? [text] : [`http://${text}`, `https://${text}`];
+    const origins = named.map(parse);
+    return origins.every((one) => one !== undefined) ? origins : undefined;
+  };
+  return {
+    expected: "origins such as https://example.com or hosts such as example.com:8080, never *",
+    parse: (text) => {
+      const lists = text.split(",").map((part) => originsOf(part.trim()));
+      return lists.every((list) => list !== undefined) ? lists.flat() : undefined;
+    },
+  };
+}
+
+export function topicName(): Rule<string> {
+  return { expected: A_TOPIC, parse: (text) => (TOPIC.test(text) ? text : undefined) };
+}
+
+/** Of the environment (POSIX XBD §8.1), with commas between. */
+export function variableNames(): Rule<string[]> {
+  return {
+    expected: "names of environment variables",
+    parse: (text) => {
+      const names = text.split(",").map((name) => name.trim());
+      return names.every((name) => /^[A-Za-z_]\w*$/.test(name)) ? names : undefined;
     },
   };
 }

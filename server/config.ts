@@ -2,7 +2,7 @@
  * Flags and environment → one frozen Config. Every setting, with its default, unit and bounds, is
  * one entry of SETTINGS; `--help` is made of the same entries.
  */
-import { readCommandLine, shown, UsageError } from "./command-line.ts";
+import { type CommandLine, readCommandLine, shown, UsageError } from "./command-line.ts";
 import {
   bearerToken,
   hostName,
@@ -134,7 +134,14 @@ const SETTINGS = {
       "Better in the environment: other users can see a process's flags.",
     ],
   },
-} satisfies Record<keyof Config, Setting<unknown>>;
+} satisfies { readonly [Name in keyof Config]: Setting<One<Config[Name]>> };
+
+/** What one text gives; a repeatable setting is a list of these. */
+type One<Value> = Value extends readonly (infer Item)[] ? Item : Exclude<Value, undefined>;
+
+export type SettingName = keyof Config;
+
+const ALL = Object.keys(SETTINGS) as SettingName[];
 
 /**
  * A flag wins over the environment, and the last of several over the others. An empty variable is
@@ -143,22 +150,27 @@ const SETTINGS = {
  * @param argv what follows the program's name, as in `process.argv.slice(2)`
  * @throws {UsageError} and nothing else
  */
-export function parseConfig({
-  argv,
-  env,
-}: {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
-}): Command {
-  const flagNames = Object.values(SETTINGS).map(({ flag }) => flag);
-  const commandLine = readCommandLine(argv, flagNames);
+export function parseConfig({ argv, env }: { argv: readonly string[]; env: Environment }): Command {
+  const commandLine = readCommandLine(argv, settingFlags(ALL));
   if (commandLine === "help") return { kind: "help", text: helpText() };
   if (commandLine === "version") return { kind: "version" };
   const { flags, positionals } = commandLine;
   const stray = positionals[0] === "serve" ? positionals[1] : positionals[0];
   if (stray !== undefined) throw new UsageError(`Unexpected argument ${shown(stray)}`);
+  return { kind: "run", config: readSettings(ALL, { flags, env }) };
+}
 
-  const all = <T>(setting: Setting<T>): T[] => {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The settings that a command has, frozen.
+ * @throws {UsageError}
+ */
+export function readSettings<Name extends SettingName>(
+  names: readonly Name[],
+  { flags, env }: { flags: CommandLine["flags"]; env: Environment },
+): Pick<Config, Name> {
+  const all = (setting: Setting<unknown>): unknown[] => {
     const given = flags.get(setting.flag);
     if (given) return given.map((text) => parsed(text, setting, `\`--${setting.flag}\``));
     const variable = variableOf(setting);
@@ -169,21 +181,32 @@ export function parseConfig({
       .filter((part) => part !== "")
       .map((part) => parsed(part, setting, `the environment variable \`${variable}\``));
   };
-  const one = <T>(setting: Setting<T> & { readonly fallback: string }): T => all(setting).at(-1)!;
+  const values = names.map((name) => {
+    const setting: Setting<unknown> = SETTINGS[name];
+    return [
+      name,
+      setting.repeatable ? Object.freeze([...new Set(all(setting))]) : all(setting).at(-1),
+    ];
+  });
+  return Object.freeze(Object.fromEntries(values)) as Pick<Config, Name>;
+}
 
-  const config: Config = {
-    port: one(SETTINGS.port),
-    host: one(SETTINGS.host),
-    metrics: one(SETTINGS.metrics),
-    metricsIntervalMs: one(SETTINGS.metricsIntervalMs),
-    heartbeatMs: one(SETTINGS.heartbeatMs),
-    historyEvents: one(SETTINGS.historyEvents),
-    subscriptionCapacity: one(SETTINGS.subscriptionCapacity),
-    leaseMs: one(SETTINGS.leaseMs),
-    allowOrigins: Object.freeze([...new Set(all(SETTINGS.allowOrigins))]),
-    publishToken: all(SETTINGS.publishToken).at(-1),
-  };
-  return { kind: "run", config: Object.freeze(config) };
+/** Their flags, without the dashes. */
+export function settingFlags(names: readonly SettingName[]): string[] {
+  return names.map((name) => SETTINGS[name].flag);
+}
+
+/** Their part of a `--help`. */
+export function settingRows(names: readonly SettingName[]): string {
+  const rows = names.flatMap((name) => {
+    const setting: Setting<unknown> = SETTINGS[name];
+    const { flag, placeholder, fallback, range, about } = setting;
+    return [
+      helpRow(`  --${flag} ${placeholder}`, variableOf(setting), fallback, range),
+      ...about.map((line) => `      ${line}`),
+    ];
+  });
+  return [helpRow("Flag", "Environment", "Default", "Range"), ...rows].join("\n");
 }
 
 function parsed<T>(text: string, { parse, expected, secret }: Setting<T>, where: string): T {
@@ -198,26 +221,18 @@ function variableOf({ flag }: { readonly flag: string }): string {
 }
 
 function helpText(): string {
-  const settings = Object.values<Setting<unknown>>(SETTINGS).flatMap((setting) => [
-    helpRow(
-      `  --${setting.flag} ${setting.placeholder}`,
-      variableOf(setting),
-      setting.fallback,
-      setting.range,
-    ),
-    ...setting.about.map((line) => `      ${line}`),
-  ]);
   return `Publish once; every client gets every event, in order, and is told exactly what
 it missed, over Cap'n Web RPC, Server-Sent Events, WebSocket, long-polling or
 polling. Serves live system metrics.
 
 Usage: capnweb-push [serve] [flags]
-       capnweb-push tail URL [flags]   print the events of a topic
-       capnweb-push load --url URL     subscribe many times, check and measure
+       capnweb-push exec [flags] -- COMMAND   stream what a program prints
+       COMMAND | capnweb-push pipe TOPIC      publish each line that is piped in
+       capnweb-push tail URL [flags]          print the events of a topic
+       capnweb-push load --url URL            subscribe many times and measure
 Each has its own --help.
 
-${helpRow("Flag", "Environment", "Default", "Range")}
-${settings.join("\n")}
+${settingRows(ALL)}
 ${helpRow("  -h, --help", "Show this text.")}
 ${helpRow("  --version", "Show the version.")}
 

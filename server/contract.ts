@@ -178,6 +178,25 @@ export interface ListenHandle {
   closed(): Promise<void>;
 }
 
+/** How a program ended: one of the two is null, or both when that is not known. */
+export interface ProgramExit {
+  readonly code: number | null;
+  /** The signal that ended it, such as `"SIGKILL"`. */
+  readonly signal: string | null;
+}
+
+/** What a session with `capnweb-push exec` offers: it is one process, which ends with it. */
+export interface ProgramApi {
+  /** What it prints, line by line; with `--binary` bytes as they come. It waits until this is read. */
+  output(): Promise<ReadableStream<string[] | Uint8Array>>;
+  /** Text is one line of its input, bytes are taken as they are. Resolves when they have left. */
+  write(line: string | Uint8Array): Promise<void>;
+  /** Ends its input. */
+  end(): Promise<void>;
+  /** Resolves when it has ended. */
+  exit(): Promise<ProgramExit>;
+}
+
 /** Every error a client can be told, by its own `code`. `errors.ts` says what each one means. */
 export type ErrorCode =
   | "invalid_request"
@@ -194,5 +213,7 @@ export type ErrorCode =
   | "upgrade_required"
   | "idempotency_conflict"
   | "limit_exceeded"
+  | "too_many_processes"
+  | "program_failed"
   | "shutting_down"
   | "internal";

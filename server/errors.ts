@@ -32,6 +32,8 @@ export const ERRORS: Readonly<Record<ErrorCode, Meaning>> = {
   // draft-ietf-httpapi-idempotency-key-header-07 §2.7
   idempotency_conflict: { status: 422, close: 4422, retry: false },
   limit_exceeded: { status: 503, close: 1013, retry: true },
+  too_many_processes: { status: 429, close: 1013, retry: true },
+  program_failed: { status: 502, close: 1011, retry: true },
   shutting_down: { status: 503, close: 1012, retry: true },
   internal: { status: 500, close: 1011, retry: true },
 };

@@ -18,6 +18,9 @@ export interface ListenOptions {
   port?: number;
 }
 
+/** What it needs of an app. */
+export type Listener = Pick<App, "fetch" | "limits" | "listensOn">;
+
 export interface Listening {
   readonly port: number;
   /**
@@ -35,7 +38,7 @@ const BACKLOG = 4096;
 
 /** @throws the system's error, with `code` EADDRINUSE when the port is taken */
 export async function listen(
-  app: App,
+  app: Listener,
   { host = "localhost", port = 8000 }: ListenOptions = {},
 ): Promise<Listening> {
   app.listensOn({ loopback: await isLoopback(host) });
@@ -96,7 +99,7 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8); // RFC 1122 §3.2.1.3
 LOOPBACK.addAddress("::1", "ipv6"); // RFC 4291 §2.5.3
 
-function open(app: App, host: string, port: number): Promise<Server> {
+function open(app: Listener, host: string, port: number): Promise<Server> {
   const server = createAdaptorServer({
     fetch: app.fetch,
     hostname: "localhost", // of requests without Host, which HTTP/1.0 allows

@@ -14,9 +14,21 @@ async function commandOf(name: string | undefined): Promise<Command> {
     const { tailCommand, USAGE } = await import("./commands/tail.ts");
     return { usage: USAGE, run: tailCommand };
   }
+  if (name === "exec") {
+    const { execCommand, USAGE } = await import("./commands/exec.ts");
+    return { usage: USAGE, run: execCommand };
+  }
   if (name === "load") {
     const { loadCommand, USAGE } = await import("./commands/load.ts");
     return { usage: USAGE, run: loadCommand };
+  }
+  if (name === "exec") {
+    const { execCommand, USAGE } = await import("./commands/exec.ts");
+    return { usage: USAGE, run: execCommand };
+  }
+  if (name === "pipe") {
+    const { pipeCommand, USAGE } = await import("./commands/pipe.ts");
+    return { usage: USAGE, run: pipeCommand };
   }
   const { serveCommand, USAGE } = await import("./commands/serve.ts");
   return { usage: USAGE, run: serveCommand };

@@ -30,6 +30,7 @@ test("finds the sources it is about to judge", () => {
 test.each([
   "server/contract.ts",
   "server/limits.ts",
+  "server/lines.ts",
   "server/maybe-promise.ts",
   "server/store/ring-buffer.ts",
   "server/store/doorbell.ts",
@@ -45,8 +46,8 @@ test("imports of the server go down only, also those of types", () => {
     /^server\/(main\.ts$|commands\/)/,
     /^server\/(config|command-line|config-rules|index)\.ts$/,
     /^client\//, // for the commands that are clients, and for nobody below them
-    /^server\/(app|listen|handshake|pipelining)\.ts$|^server\/sources\//,
-    /^server\/(topics\.ts$|demos\/)/,
+    /^server\/(app|exec-app|listen|handshake|pipelining)\.ts$|^server\/sources\//,
+    /^server\/((topics|door|pages)\.ts$|demos\/|exec\/)/,
     /^server\/transports\//,
     /^server\/(wire\/|origin\.ts$|publishing\.ts$)/,
     /^server\/hub\.ts$/,
@@ -55,7 +56,7 @@ test("imports of the server go down only, also those of types", () => {
     /^server\/store\//,
     /^server\/check\.ts$/,
     /^server\/errors\.ts$/,
-    /^server\/(contract|limits|maybe-promise)\.ts$/,
+    /^server\/(contract|limits|maybe-promise|lines)\.ts$/,
   ];
   const floorOf = (file: string) => floors.findIndex((floor) => floor.test(file));
   const server = files.filter((file) => file.startsWith("server/"));
@@ -104,7 +105,7 @@ test("the demos use nothing that the library does not export", () => {
 
 test("only the outside of the server knows hono, ws and capnweb", () => {
   const outside =
-    /^server\/(transports\/|wire\/|demos\/|commands\/|(topics|app|listen|handshake|main)\.ts$)/;
+    /^server\/(transports\/|wire\/|demos\/|exec\/|commands\/|(topics|door|pages|app|exec-app|listen|handshake|main)\.ts$)/;
   const inside = imports.filter(
     ({ from, to }) =>
       from.startsWith("server/") &&

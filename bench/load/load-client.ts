@@ -26,6 +26,8 @@ export interface OpenOptions extends Joining {
   readonly parallel?: number;
   /** Bytes of the socket's receive buffer. Default: the kernel's. */
   readonly receiveBuffer?: number;
+  /** What each event carries once instead of `MARK`, and no time after it: there are no delays. */
+  readonly mark?: string;
 }
 
 export interface Delays {
@@ -83,7 +85,7 @@ export class LoadClient {
 
   /** Resolves when all of them are ready for events. */
   open(set: string, options: OpenOptions): Promise<{ ms: number }> {
-    const { port, connections, steps, reply, parallel, receiveBuffer } = options;
+    const { port, connections, steps, reply, parallel, receiveBuffer, mark } = options;
     const hexSteps = steps.map(([send, ready]) => `${hex(send)}:${hex(ready)}`).join(",");
     return this.#ask("open", {
       set,
@@ -91,8 +93,8 @@ export class LoadClient {
       n: connections,
       steps: hexSteps,
       ws: options.webSocket ? 1 : 0,
-      mark: hex(MARK),
-      digits: MARK_DIGITS,
+      mark: hex(mark ?? MARK),
+      digits: mark === undefined ? MARK_DIGITS : 0,
       reply: reply && `${hex(reply[0])}:${hex(reply[1])}`,
       parallel,
       rcvbuf: receiveBuffer,

@@ -57,7 +57,7 @@ answer(async ({ kind }: HttpServerQuestion): Promise<Started | NodeJS.CpuUsage> 
   // As main.ts does it.
   const pages = import.meta.dirname; // any folder: the pages are not built for a measurement
   const app = server === "product" ? createApp(hub, { pages }) : constantApp();
-  const { port } = await listen(app as App, { host: "localhost", port: 0 });
+  const { port } = await listen(app, { host: "localhost", port: 0 });
   return { port, subscriptionId };
 });
 

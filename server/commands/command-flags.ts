@@ -32,17 +32,22 @@ export function readFlags(
   return typeof commandLine === "string" ? commandLine : { ...commandLine, switches: on };
 }
 
-/** The last text of a flag, judged by a rule's `parse`. */
-export function flagValue<T>(
+/** The last value of a flag, judged by a rule's `parse`. */
+export function flagValue<T>(flags: CommandFlags, name: string, rule: Rule<T>): T | undefined {
+  return flagValues(flags, name, rule).at(-1);
+}
+
+/** All values of a flag that may be given several times. */
+export function flagValues<T>(
   { flags }: CommandFlags,
   name: string,
   { parse, expected }: Rule<T>,
-): T | undefined {
-  const text = flags.get(name)?.at(-1);
-  if (text === undefined) return undefined;
-  const value = parse(text);
-  if (value !== undefined) return value;
-  throw new UsageError(`Expected \`--${name}\` to be ${expected}, got ${shown(text)}`);
+): T[] {
+  return (flags.get(name) ?? []).map((text) => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    throw new UsageError(`Expected \`--${name}\` to be ${expected}, got ${shown(text)}`);
+  });
 }
 
 function takesValue(text: string | undefined, values: readonly string[]): boolean {

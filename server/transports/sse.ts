@@ -47,6 +47,11 @@ export function farewell({ code, message, retryAfterMs }: PushError): string {
   return eventBlock({ retry: retryAfterMs, event: "error", data });
 }
 
+/** Another one for each client, so that they do not come back together; 1/5 to 5/5, for `retry:`. */
+export function reconnectTime(reconnectMs: number): number {
+  return Math.round((reconnectMs / 5) * (1 + 4 * Math.random()));
+}
+
 /** An EventSource cannot react to a 400, so one that is ahead of the log goes on at its end. */
 async function resume(
   hub: Hub,
@@ -65,10 +70,10 @@ async function resume(
 
 /**
  * The reader's place, in a block that is no event: whoever is cut off before the first event goes on
- * from here and loses none. Each gets another time to come back, so that they do not come together.
+ * from here and loses none.
  */
 function greeting(cursor: string, reconnectMs: number, gap: Gap | undefined): string {
-  const retry = Math.round((reconnectMs / 5) * (1 + 4 * Math.random()));
+  const retry = reconnectTime(reconnectMs);
   return eventBlock({ retry, id: cursor }) + (gap ? gapBlock(cursor, gap) : "");
 }
 

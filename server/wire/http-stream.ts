@@ -93,6 +93,13 @@ export class HttpStream {
     this.#socket.destroySoon();
   }
 
+  /** Ends it so that the client sees that something is missing: without its last chunk. */
+  cutOff(): void {
+    if (this.#state !== "open") return;
+    this.#state = "ended";
+    this.#socket.destroySoon();
+  }
+
   #letGo(): void {
     if (this.#state !== "open" || !this.#chunked || !letGo(this.#response!)) return;
     this.#response = undefined;
@@ -148,7 +155,14 @@ export function chunk(text: string): Buffer {
   return Buffer.from(`${length.toString(16)}\r\n${text}\r\n`);
 }
 
+/** The same of bytes. */
+export function chunkOf(bytes: Buffer): Buffer {
+  if (bytes.length === 0) return NOTHING;
+  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, LINE_BREAK]);
+}
+
 const NOTHING = Buffer.alloc(0);
+const LINE_BREAK = Buffer.from("\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
 function unchunk(bytes: Buffer): Buffer {

@@ -8,10 +8,12 @@ import type { WebSocket } from "ws";
  * RFC 6455 §5.5.2. Stops by itself when the socket closes.
  * @param pingMs between two pings
  * @param pongMs how long the answer may take
+ * @param isExcused whether one that has not answered in time is still given time
  */
 export function keepPinging(
   socket: WebSocket,
   { pingMs, pongMs }: { pingMs: number; pongMs: number },
+  isExcused = (): boolean => false,
 ): void {
   let overdue: NodeJS.Timeout | undefined;
   const timer = setInterval(() => {
@@ -21,7 +23,9 @@ export function keepPinging(
   // Later than the timer, for one look at the socket: its answer may wait there when this server
   // itself has stood still.
   const drop = () => {
-    if (overdue) socket.terminate();
+    // One that is not being read cannot be heard; if it is gone, a ping to it will fail.
+    if (overdue && !socket.isPaused && !isExcused()) socket.terminate();
+    overdue = undefined;
   };
   socket.on("ping", answer);
   socket.on("pong", () => {

@@ -1,23 +1,34 @@
 /**
- * One WebSocket message of text as a server writes it (RFC 6455 §5.2): final, not masked, so its
- * bytes are the same for every client.
+ * WebSocket messages as a server writes them (RFC 6455 §5.2): final, not masked, so their bytes are
+ * the same for every client.
  *
  *      0x81 | length: 1 byte, or 126 and 2 bytes, or 127 and 8 bytes | the text in UTF-8
  */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
-  const head = length < 126 ? 2 : length < 0x1_0000 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(head + length);
-  frame[0] = 0x81;
-  if (head === 2) {
-    frame[1] = length;
-  } else if (head === 4) {
-    frame[1] = 126;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = 127;
-    frame.writeBigUInt64BE(BigInt(length), 2);
+  const frame = Buffer.allocUnsafe(MAX_FRAME_HEAD + length);
+  const head = writeFrameHead(frame, 0, TEXT_FRAME, length);
+  return frame.subarray(0, head + frame.write(text, head));
+}
+
+export const TEXT_FRAME = 0x81;
+export const BINARY_FRAME = 0x82;
+export const MAX_FRAME_HEAD = 10; // bytes
+
+/**
+ * @param length of the payload, in bytes
+ * @returns where the payload begins
+ */
+export function writeFrameHead(into: Buffer, at: number, kind: number, length: number): number {
+  into[at] = kind;
+  if (length < 126) {
+    into[at + 1] = length;
+    return at + 2;
   }
-  frame.write(text, head);
-  return frame;
+  if (length < 0x1_0000) {
+    into[at + 1] = 126;
+    return into.writeUInt16BE(length, at + 2);
+  }
+  into[at + 1] = 127;
+  return into.writeBigUInt64BE(BigInt(length), at + 2);
 }

@@ -1,6 +1,6 @@
 /**
  * "Pushing": the servlet with its page, and the four ways of getting news that it compares. Its
- * WebSocket demo, websocketd, is what the command `exec` will be for; that has no test here yet.
+ * WebSocket demo is in exec.test.ts.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser } from "playwright-core";

@@ -16,4 +16,10 @@ export const TOOLS: readonly Tool[] = [
     elsewhere: ["/usr/sbin/nginx", "/usr/local/sbin/nginx"], // on the PATH of root alone
     debianPackage: "nginx",
   },
+  {
+    name: "websocketd",
+    variable: "WEBSOCKETD_PATH",
+    files: ["websocketd"],
+    debianPackage: "websocketd",
+  },
 ];

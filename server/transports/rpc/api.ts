@@ -171,7 +171,7 @@ class RpcPublisher extends RpcTarget implements PublisherApi {
 
 /** A client is told what a PushError says, and of any other failure only that it happened. */
 export function guard<T>(
-  hub: Hub,
+  hub: Pick<Hub, "onError">,
   budget: CallBudget,
   call: () => MaybePromise<T>,
 ): MaybePromise<T> {
@@ -187,7 +187,7 @@ export function guard<T>(
   }
 }
 
-export function errorToTell(hub: Hub, error: unknown): PushError {
+export function errorToTell(hub: Pick<Hub, "onError">, error: unknown): PushError {
   if (error instanceof PushError) return error;
   hub.onError(error, "rpc call");
   return new PushError("internal", "internal error");

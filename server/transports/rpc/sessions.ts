@@ -2,16 +2,14 @@
  * The Cap'n Web sessions over WebSocket: opens them up to a limit, finds the dead ones, and tells
  * all of them when the server stops.
  */
-import { RpcSession } from "capnweb";
+import { RpcSession, type RpcTarget } from "capnweb";
 import type { WebSocket } from "ws";
 import { PushError } from "../../errors.ts";
-import type { Hub } from "../../hub.ts";
+import type { Limits } from "../../limits.ts";
 import { keepPinging } from "../../wire/ping.ts";
 import type { Upgraded } from "../../wire/upgrade.ts";
-import type { ApiOptions } from "./api.ts";
 import { errorOnWire } from "./errors-on-wire.ts";
 import { CallBudget } from "./messages.ts";
-import { RpcSessionApi } from "./session-api.ts";
 import { SocketTransport } from "./socket-transport.ts";
 
 interface Session {
@@ -19,14 +17,15 @@ interface Session {
   readonly rpc: RpcSession;
 }
 
+/** Makes a session's main object; `ways` lead to its client without the library. */
+export type MakeMain = (budget: CallBudget, ways: SocketTransport) => RpcTarget;
+
 export class RpcSessions {
-  readonly #hub: Hub;
-  readonly #options: ApiOptions;
+  readonly #limits: Limits;
   readonly #sessions = new Map<WebSocket, Session>();
 
-  constructor(hub: Hub, options: ApiOptions) {
-    this.#hub = hub;
-    this.#options = options;
+  constructor(limits: Limits) {
+    this.#limits = limits;
   }
 
   get size(): number {
@@ -35,21 +34,21 @@ export class RpcSessions {
 
   /** @throws {PushError} `limit_exceeded`, to be asked before the handshake */
   checkRoom(): void {
-    const max = this.#hub.limits.sessions;
+    const max = this.#limits.sessions;
     if (this.#sessions.size < max) return;
     throw new PushError("limit_exceeded", `Expected at most ${max} sessions`, {
       retryAfterMs: 5_000,
     });
   }
 
-  open(upgraded: Upgraded): void {
+  open(upgraded: Upgraded, makeMain: MakeMain): void {
     const { socket } = upgraded;
-    const { limits } = this.#hub;
+    const limits = this.#limits;
     const { sessionCalls: maxCalls, answerBytes: maxBytes } = limits;
     const budget = new CallBudget({ maxCalls, maxBytes });
     const transport = new SocketTransport(upgraded, limits, budget);
-    const api = new RpcSessionApi(this.#hub, this.#options, budget, transport);
-    const rpc = new RpcSession(transport, api, { onSendError: errorOnWire });
+    const main = makeMain(budget, transport);
+    const rpc = new RpcSession(transport, main, { onSendError: errorOnWire });
     this.#sessions.set(socket, { transport, rpc });
     keepPinging(socket, limits);
     socket.once("close", () => this.#sessions.delete(socket));

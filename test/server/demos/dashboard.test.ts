@@ -71,8 +71,8 @@ describe("an update", () => {
 describe("the heartbeat", () => {
   test("comes by the clock, although updates come more often", async () => {
     const { url } = await startedDemos({ dashboardMs: 20, limits: { heartbeatMs: 200 } });
-    const stream = await openStream(`${url}/dashboard/stream`);
     const began = performance.now();
+    const stream = await openStream(`${url}/dashboard/stream`);
     const beats = () => stream.text().match(/^: heartbeat$/gm)?.length ?? 0;
     await until(() => beats() >= 5);
     expect(performance.now() - began).toBeGreaterThan(900);
@@ -82,8 +82,8 @@ describe("the heartbeat", () => {
 
   test("comes no more often than that when nothing else does", async () => {
     const { url } = await startedDemos({ ...QUIET, limits: { heartbeatMs: 100 } });
-    const stream = await openStream(`${url}/dashboard/stream`);
     const began = performance.now();
+    const stream = await openStream(`${url}/dashboard/stream`);
     const blocks = await stream.blocks(7);
     expect(blocks.slice(1)).toEqual(Array.from({ length: 6 }, () => ": heartbeat"));
     expect(performance.now() - began).toBeGreaterThan(550);
