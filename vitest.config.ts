@@ -12,6 +12,6 @@ export default defineConfig({
     retry: 0,
     // Most tests wait: for heartbeats, for a silence of a minute, for a browser. More workers than
     // two cores have wait together.
-    maxWorkers: 4,
+    maxWorkers: 3,
   },
 });

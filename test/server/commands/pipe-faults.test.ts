@@ -25,18 +25,18 @@ describe("every line comes once and in order", () => {
     const badGateway = () => ({ badGateway: (requests += 1) === 2 || random() < 0.1 });
     const http = await startHttpFaultProxy(Number(port), badGateway);
     onTestFinished(() => http.close());
-    // An answer to 500 lines has some 20 KB: most faults come in the middle of one.
+    // An answer to 500 lines has some 20 KB.
     const faultOf = (): Fault => {
-      const afterBytes = Math.floor(random() * 300_000);
+      const afterBytes = Math.floor(random() * 150_000);
       return { afterBytes, ending: random() < 0.5 ? "cut" : "reset" };
     };
     const proxy = await startedFaultProxy(Number(new URL(http.url).port), faultOf);
     const child = startPipeTo(proxy.url);
-    const { code, stdout, stderr } = await runPipe(child, asInput(seq(1, 20_000)));
+    const { code, stdout, stderr } = await runPipe(child, asInput(seq(1, 10_000)));
     expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
-    expect(await dataIn(server.hub)).toEqual(seq(1, 20_000));
+    expect(await dataIn(server.hub)).toEqual(seq(1, 10_000));
     expect(stderr).toContain("The server answered 502");
-    expect(proxy.passed.length).toBeGreaterThan(3); // connections, all but the last cut
+    expect(proxy.passed.length).toBeGreaterThan(2); // connections, all but the last cut
   });
 
   test("when a server says nothing any more", async () => {

@@ -18,11 +18,8 @@ const started = ({ app, store }: LocalServerOptions = {}) =>
 describe("pipe --url delivers", () => {
   test("every line once and in order, and prints nothing on stdout", async () => {
     const server = await started();
-    const { code, stdout, stderr } = await runPipe(
-      startPipeTo(server.url),
-      asInput(seq(1, 20_000)),
-    );
-    expect(await dataIn(server.hub)).toEqual(seq(1, 20_000));
+    const { code, stdout, stderr } = await runPipe(startPipeTo(server.url), asInput(seq(1, 5_000)));
+    expect(await dataIn(server.hub)).toEqual(seq(1, 5_000));
     expect({ code, stdout, stderr }).toEqual({
       code: 0,
       stdout: "",
@@ -30,9 +27,9 @@ describe("pipe --url delivers", () => {
     });
   });
 
-  test("a hundred thousand lines as fast as `yes` writes them", async () => {
+  test("ten thousand lines as fast as `yes` writes them", async () => {
     const server = await started();
-    const lines = Array.from({ length: 100_000 }, () => "y");
+    const lines = Array.from({ length: 10_000 }, () => "y");
     const { code } = await runPipe(startPipeTo(server.url), asInput(lines));
     expect(code).toBe(0);
     expect(await dataIn(server.hub)).toEqual(lines);

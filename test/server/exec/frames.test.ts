@@ -60,8 +60,8 @@ class Connection {
 }
 
 test("a client that waits for a program to read is not taken for dead", async () => {
-  const { address, app } = await startedExec("sleep 0.6; wc -c", {
-    limits: { pingMs: 40, pongMs: 40 },
+  const { address, app } = await startedExec("sleep 2; wc -c", {
+    limits: { pingMs: 200, pongMs: 200 },
   });
   const socket = new WebSocket(`ws://${address}/`);
   await once(socket, "open");
@@ -79,12 +79,12 @@ test("a client that waits for a program to read is not taken for dead", async ()
 });
 
 test("nor is one that pauses while a program prints, however long", async () => {
-  const { address, app } = await startedExec("yes", { limits: { pingMs: 40, pongMs: 40 } });
+  const { address, app } = await startedExec("yes", { limits: { pingMs: 250, pongMs: 250 } });
   const socket = new WebSocket(`ws://${address}/`);
   await once(socket, "message");
   socket.pause();
   // Longer than three times what it takes to be given up; nothing else can be waited for.
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
   expect(app.stats().processes).toBe(1);
   socket.resume();
   await once(socket, "message");

@@ -4,7 +4,7 @@ import { startProgram } from "../../../server/sources/process.ts";
 import { childrenOf, openFiles } from "../../exec/processes.ts";
 import { linesOf, PATH_ONLY } from "../../support/started-program.ts";
 
-const PROGRAMS = 300;
+const PROGRAMS = 100;
 const AT_ONCE = 20;
 
 /** As different as programs are that meet clients: read to the end, half, or never. */
