@@ -113,7 +113,6 @@ export class Relay {
 
   async #stop(): Promise<void> {
     await this.program.stop();
-    this.program.stdout.destroy(); // a process that has left the group may hold it
     this.#setGone();
   }
 }

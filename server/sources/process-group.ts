@@ -65,7 +65,8 @@ export class ProcessGroup {
     await this.#hint("SIGTERM");
     if (await this.#isGoneWithin(killMs)) return;
     await this.#hint("SIGKILL");
-    await this.#isGoneWithin(LAST_MS);
+    // Who cannot be ended must not hold this process.
+    if (!(await this.#isGoneWithin(LAST_MS))) this.#leader.unref();
   }
 
   async #isGoneWithin(ms: number): Promise<boolean> {

@@ -34,5 +34,5 @@ export async function serveEach(start: Start, options: EachOptions): Promise<voi
   const { processes } = app.stats();
   if (processes === 0) return;
   console.error(`${processes} processes could not be ended: they run on`);
-  process.exit(1); // or they would hold this one
+  process.exitCode = 1;
 }
