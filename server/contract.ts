@@ -161,8 +161,10 @@ export interface PushSessionApi extends PushApi {
   /** The topic as a stream of batches. An empty batch is a heartbeat. Cancelling it unsubscribes. */
   tail(topic: string, options?: TailOptions): Promise<ReadableStream<Batch>>;
   /**
-   * Calls `onBatch` with one batch at a time and waits for it to return before the next. An empty
-   * batch is a heartbeat. Disposing the handle unsubscribes; so does a callback that throws.
+   * Calls `onBatch` with one batch at a time, the next when it has returned. An empty batch is a
+   * heartbeat. Disposing the handle unsubscribes; so does a callback that throws. A second argument,
+   * when there is one, is what the call before it returned, nearly always `undefined`: it makes the
+   * client's library wait for that (see listen-lane.ts).
    */
   listen(
     topic: string,

@@ -44,8 +44,9 @@ export const DEFAULT_LIMITS = {
   sessionCalls: 10_000, // results that the client has not released yet
   sessionBytes: 16 * 1024 * 1024, // calls and answers that the client has not released yet
   socketBytes: 256 * 1024, // of answers waiting in its socket before the server takes no more calls
-  tailBytes: 256 * 1024, // written by a tail and not yet taken by its reader; the library's window
-  tailAnswerMs: 5_000, // its answer is put off so long, and as late one that cancelled is noticed
+  windowBytes: 256 * 1024, // written by a tail or listen and not yet answered; the library's window
+  answerMs: 5_000, // their answers are put off so long, and as late one that ended is noticed
+  promptMs: 100, // a callback that has returned by then keeps up, and is called ahead of its answers
   inboxMessages: 128, // received, not yet taken up, before the server stops reading
 
   // ── time

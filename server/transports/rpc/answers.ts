@@ -4,14 +4,15 @@ import { deserialize } from "capnweb";
 /**
  * Reads the answer of a callback or a pipe that has nothing to say, which is nearly every one,
  * without parsing it.
- * @returns which call it answers; undefined for any other message
+ * @returns which call it answers, and whether with `undefined`; undefined for any other message
  */
-export function plainReturn(text: string): number | undefined {
+export function plainReturn(text: string): { id: number; isVoid: boolean } | undefined {
   const found = PLAIN.exec(text);
-  return found ? Number(found[1]) : undefined;
+  return found ? { id: Number(found[1]), isVoid: found[2] === VOID } : undefined;
 }
 
-const PLAIN = /^\["resolve",([1-9]\d{0,14}),(?:\["undefined"\]|null|true|false|\d{1,15})\]$/;
+const VOID = '["undefined"]';
+const PLAIN = /^\["resolve",([1-9]\d{0,14}),(\["undefined"\]|null|true|false|\d{1,15})\]$/;
 
 /** A client's answer as a message: kind, which call, the value or the error. */
 export type Answer = readonly ["resolve" | "reject", number, unknown, ...unknown[]];

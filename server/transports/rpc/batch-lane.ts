@@ -3,30 +3,33 @@ import type { Batch } from "../../contract.ts";
 import type { PushError } from "../../errors.ts";
 import type { Subscription } from "../../subscription.ts";
 import { deliver, type Delivery, type DeliveryOptions, type Sink } from "../../wire/delivery.ts";
-import type { Call, Lane, Lanes } from "./lanes.ts";
+import { CallWindow, type WindowOptions } from "./call-window.ts";
+import type { Call, Lane, Lanes, Returned } from "./lanes.ts";
 
-export interface LaneOptions extends DeliveryOptions {
+export interface LaneOptions extends DeliveryOptions, WindowOptions {
   /** What a client is told of an error. */
   tell: (error: unknown) => PushError;
 }
 
 export abstract class BatchLane implements Lane, Sink {
   protected readonly lanes: Lanes;
+  protected readonly window: CallWindow;
   readonly #subscription: Subscription;
   readonly #options: LaneOptions;
   #delivery: Delivery | undefined;
   #stopped = false;
 
-  constructor(lanes: Lanes, subscription: Subscription, options: LaneOptions) {
+  /** @param options `calls`: how many may be without an answer at first */
+  constructor(lanes: Lanes, subscription: Subscription, options: LaneOptions & { calls: number }) {
     this.lanes = lanes;
+    this.window = new CallWindow(lanes, this, options);
     this.#subscription = subscription;
     this.#options = options;
   }
 
-  abstract hasRoom(): boolean;
   abstract write(batch: Batch): void;
   abstract end(reason: PushError): void;
-  abstract onReturn(call: Call): void;
+  abstract onReturn(call: Call, returned: Returned): void;
   abstract onFailure(call: Call, error: unknown): void;
 
   get stopped(): boolean {
@@ -48,6 +51,10 @@ export abstract class BatchLane implements Lane, Sink {
     this.#delivery?.wake();
   }
 
+  hasRoom(): boolean {
+    return this.window.hasRoom();
+  }
+
   /** An empty batch, so that both ends notice a dead peer. */
   heartbeat(empty: Batch): void {
     this.write(empty);
@@ -58,6 +65,7 @@ export abstract class BatchLane implements Lane, Sink {
     this.#stopped = true;
     this.#delivery?.stop();
     this.#subscription.close();
+    this.window.stop();
     this.lanes.delete(this);
   }
 }

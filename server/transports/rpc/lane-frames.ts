@@ -7,13 +7,16 @@
  */
 import { serialize } from "capnweb";
 import type { Batch } from "../../contract.ts";
-import { textFrame } from "../../wire/text-frame.ts";
+import { MAX_FRAME_HEAD, TEXT_FRAME, textFrame, writeFrameHead } from "../../wire/text-frame.ts";
 
 // Each place is a copy of the batch; for rarer ones a frame is made when it is needed, and forgotten.
 const CACHED_PLACES = 2;
 
 // Up to here a copy costs less than a second buffer in the same write.
 const COPIED_BYTES = 16 * 1024;
+
+/** What one message, or several, are on the wire: usually one buffer, and one write either way. */
+export type Frames = Buffer | readonly Buffer[];
 
 /** What stands before the parameters of a call. */
 export type Place = string;
@@ -38,40 +41,72 @@ export function callFrame(place: Place, value: unknown): Buffer {
 
 /** The same for a batch, which many get. */
 export function batchFrame(place: Place, batch: Batch): Buffer {
-  let made = cache.get(batch);
-  if (!made) cache.set(batch, (made = { parameters: parameters(batch), frames: new Map() }));
+  if (batch === last.batch && place === last.place) return last.frame;
+  const made = madeOf(batch);
   let frame = made.frames.get(place);
-  if (frame) return frame;
-  frame = textFrame(`${place}${made.parameters}]]`);
-  if (made.frames.size < CACHED_PLACES) made.frames.set(place, frame);
+  if (!frame) {
+    frame = textFrame(`${place}${made.parameters}]]`);
+    if (made.frames.size < CACHED_PLACES) made.frames.set(place, frame);
+  }
+  last = { batch, place, frame };
   return frame;
+}
+
+/** The same with the result of an earlier call as a second parameter. */
+export function followingFrames(place: Place, batch: Batch, call: number): Frames {
+  const made = madeOf(batch);
+  // Without the bracket that ends the parameters: another one follows.
+  const shared = (made.bytes ??= Buffer.from(made.parameters.slice(0, -1)));
+  const end = `,["pipeline",${call}]]]]`;
+  const length = place.length + shared.length + end.length;
+  const isCopied = shared.length <= COPIED_BYTES;
+  const bytes = Buffer.allocUnsafe(MAX_FRAME_HEAD + (isCopied ? length : place.length));
+  let at = writeFrameHead(bytes, 0, TEXT_FRAME, length);
+  at += bytes.write(place, at, "latin1");
+  if (!isCopied) return [bytes.subarray(0, at), shared, Buffer.from(end, "latin1")];
+  at += shared.copy(bytes, at);
+  at += bytes.write(end, at, "latin1");
+  return bytes.subarray(0, at);
 }
 
 /**
  * Frames for one client alone, of less than 126 ASCII characters each: such text is its own UTF-8
  * and its own Latin-1, and the frame's head is two bytes.
  */
-export function shortFrames(...texts: readonly string[]): string {
+export function shortFrames(texts: readonly string[]): Buffer {
   let frames = "";
   for (const text of texts) frames += `\x81${String.fromCharCode(text.length)}${text}`;
-  return frames;
+  return Buffer.from(frames, "latin1");
 }
 
-/** A frame that many get, and short ones for one of them: what goes out in one write. */
-export function followedBy(frame: Buffer, short: string): Buffer[] {
-  if (frame.length > COPIED_BYTES) return [frame, Buffer.from(short, "latin1")];
-  const bytes = Buffer.allocUnsafe(frame.length + short.length);
-  frame.copy(bytes);
-  bytes.write(short, frame.length, "latin1");
-  return [bytes];
+/** Frames, and short ones behind them. */
+export function followedBy(frames: Frames, short: Buffer): Frames {
+  if (!Buffer.isBuffer(frames)) return [...frames, short];
+  return frames.length > COPIED_BYTES ? [frames, short] : Buffer.concat([frames, short]);
+}
+
+export function byteLength(frames: Frames): number {
+  return Buffer.isBuffer(frames)
+    ? frames.length
+    : frames.reduce((sum, { length }) => sum + length, 0);
 }
 
 interface Made {
   readonly parameters: string;
+  /** The beginning of the parameters. */
+  bytes?: Buffer;
   readonly frames: Map<Place, Buffer>;
 }
 
 const cache = new WeakMap<Batch, Made>();
+/** Nearly all who are woken together get the same. */
+let last = {} as { batch?: Batch; place?: Place; frame: Buffer };
+
+function madeOf(batch: Batch): Made {
+  let made = cache.get(batch);
+  if (!made) cache.set(batch, (made = { parameters: parameters(batch), frames: new Map() }));
+  return made;
+}
 
 /** `[VALUE]` as it stands in a call, out of the `[[VALUE]]` of a list. */
 function parameters(value: unknown): string {

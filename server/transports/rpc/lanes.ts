@@ -9,6 +9,7 @@
  */
 import type { Upgraded } from "../../wire/upgrade.ts";
 import type { Ids } from "./ids.ts";
+import { type Frames, shortFrames } from "./lane-frames.ts";
 
 export interface Lane {
   /** There may be room again. */
@@ -16,9 +17,14 @@ export interface Lane {
   /** The session has ended: nothing is written any more. */
   stop(): void;
   /** The client has returned from a call. */
-  onReturn(call: Call): void;
+  onReturn(call: Call, returned: Returned): void;
   /** A call has failed, at the client. */
   onFailure(call: Call, error: unknown): void;
+}
+
+export interface Returned {
+  /** Whether that was `undefined`. */
+  readonly isVoid: boolean;
 }
 
 /** A call whose answer is still to come. */
@@ -30,18 +36,17 @@ export interface Call {
 export class Lanes {
   readonly #upgraded: Upgraded;
   readonly #ids: Ids;
-  readonly #onWritten: () => void;
   // Made when they are needed: an idle session has one lane, and nothing in the others.
   #open: Set<Lane> | undefined;
   #calls: Map<number, Call> | undefined;
   /** Those that found no room, the longest waiting first. */
   #waiting: Set<Lane> | undefined;
+  #isFull = false;
   #corked = false;
 
-  constructor(upgraded: Upgraded, { ids, onWritten }: { ids: Ids; onWritten: () => void }) {
+  constructor(upgraded: Upgraded, ids: Ids) {
     this.#upgraded = upgraded;
     this.#ids = ids;
-    this.#onWritten = onWritten;
   }
 
   get size(): number {
@@ -64,13 +69,8 @@ export class Lanes {
 
   /** Whether the connection takes more. If not, the lane is woken when it does. */
   hasRoom(lane: Lane): boolean {
-    const { connection } = this.#upgraded;
-    if (!connection.writableNeedDrain) return true;
-    if (!this.#waiting) {
-      this.#waiting = new Set();
-      connection.once("drain", () => this.#wakeAll());
-    }
-    this.#waiting.add(lane);
+    if (!this.#isFull) return true;
+    (this.#waiting ??= new Set()).add(lane);
     return false;
   }
 
@@ -91,19 +91,29 @@ export class Lanes {
   }
 
   /** @param frames whole ones; the buffers may be shared by many */
-  write(...frames: readonly Buffer[]): void {
+  write(frames: Frames): void {
     const { socket, connection } = this.#upgraded;
     // RFC 6455 §5.5.1: nothing follows a close frame.
     if (socket.readyState !== socket.OPEN) return;
     // One event wakes all lanes of a session; what they write in the same turn is one write.
-    if (frames.length > 1 || this.size > 1) this.#cork();
-    for (const frame of frames) connection.write(frame, this.#onWritten);
+    if (this.size > 1 || !Buffer.isBuffer(frames)) this.#cork();
+    const hasRoom = Buffer.isBuffer(frames)
+      ? connection.write(frames)
+      : frames.reduce((_room, frame) => connection.write(frame), true);
+    if (hasRoom || this.#isFull) return;
+    this.#isFull = true;
+    connection.once("drain", () => this.#wakeAll());
+  }
+
+  /** @param texts ASCII, each shorter than 126 characters */
+  writeShort(texts: readonly string[]): void {
+    this.write(shortFrames(texts));
   }
 
   /** @returns whether it answers a call of a lane */
-  onReturn(id: number): boolean {
+  onReturn(id: number, returned: Returned): boolean {
     const call = this.#end(id);
-    call?.lane.onReturn(call);
+    call?.lane.onReturn(call, returned);
     return call !== undefined;
   }
 
@@ -132,8 +142,9 @@ export class Lanes {
   }
 
   #wakeAll(): void {
-    const waiting = this.#waiting!;
+    const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
+    this.#isFull = false;
     for (const lane of waiting) lane.wake();
   }
 }

@@ -1,13 +1,20 @@
 /**
- * One `listen`: a call of the client's callback for each batch, the next one when it has returned.
- * So behind a callback that never returns nothing piles up but a cursor.
+ * One `listen`: a call of the client's callback for each batch, and each takes the result of the one
+ * before as its second argument. So it is the client's own library that runs them one after the
+ * other, as Cap'n Web does with a call that is pipelined on another, and nobody waits for answers.
+ *
+ *      callback(batch 1)    callback(batch 2, result of 1)    callback(batch 3, result of 2)   …
+ *
+ * That is for callbacks that keep up and return nothing. Any other is called when it has returned,
+ * with all that has come meanwhile: what waits at the client would only be late, and nobody expects
+ * his own results as an argument.
  */
 import type { Batch } from "../../contract.ts";
 import type { PushError } from "../../errors.ts";
 import type { Subscription } from "../../subscription.ts";
 import { BatchLane, type LaneOptions } from "./batch-lane.ts";
-import { batchFrame, callbackPlace, followedBy, releaseText, shortFrames } from "./lane-frames.ts";
-import type { Call, Lanes } from "./lanes.ts";
+import { batchFrame, byteLength, callbackPlace, followingFrames } from "./lane-frames.ts";
+import type { Call, Lanes, Returned } from "./lanes.ts";
 
 export interface Callback {
   /** What the client calls it. */
@@ -19,11 +26,7 @@ export interface Callback {
 export class ListenLane extends BatchLane {
   readonly #place: string;
   readonly #callback: Callback;
-  #call: Call | undefined;
-  /** The id of the last call that has returned, released with the next one in the same write. */
-  #returned = 0;
-  /** There was something to deliver while the callback ran. */
-  #asked = false;
+  readonly #promptMs: number;
   #closed: Promise<void> | undefined;
   #settle: { resolve(): void; reject(error: unknown): void } | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -31,53 +34,42 @@ export class ListenLane extends BatchLane {
   constructor(
     lanes: Lanes,
     subscription: Subscription,
-    options: LaneOptions & { callback: Callback },
+    { callback, promptMs, ...options }: LaneOptions & { callback: Callback; promptMs: number },
   ) {
-    super(lanes, subscription, options);
-    this.#callback = options.callback;
-    this.#place = callbackPlace(options.callback.id);
-  }
-
-  hasRoom(): boolean {
-    if (this.#call === undefined) return this.lanes.hasRoom(this);
-    this.#asked = true;
-    return false;
+    super(lanes, subscription, { ...options, calls: 1 });
+    this.#promptMs = promptMs;
+    this.#callback = callback;
+    this.#place = callbackPlace(callback.id);
   }
 
   write(batch: Batch): void {
-    const frame = batchFrame(this.#place, batch);
-    const { id } = (this.#call = this.lanes.expect(this, this.lanes.take()));
-    const pull = `["pull",${id}]`;
-    const short =
-      this.#returned === 0 ? shortFrames(pull) : shortFrames(pull, releaseText(this.#returned));
-    this.#returned = 0;
-    this.lanes.write(...followedBy(frame, short));
+    const { running } = this.window;
+    const frames =
+      running === undefined
+        ? batchFrame(this.#place, batch)
+        : followingFrames(this.#place, batch, running);
+    this.window.write(frames, byteLength(frames));
   }
 
   end(reason: PushError): void {
     this.#fail(reason);
   }
 
-  onReturn({ id }: Call): void {
-    this.#call = undefined;
-    this.#returned = id;
-    if (!this.#asked) return;
-    this.#asked = false;
-    this.wake();
+  onReturn(call: Call, { isVoid }: Returned): void {
+    const isPrompt = this.window.waitedMs < this.#promptMs;
+    const calls = this.window.calls * (isPrompt ? 2 : 0.5);
+    this.window.calls = isVoid ? Math.min(Math.max(1, calls), MOST_CALLS) : 1;
+    this.window.onReturn(call);
   }
 
-  onFailure({ id }: Call, error: unknown): void {
-    this.#call = undefined;
-    this.#returned = id;
+  onFailure(call: Call, error: unknown): void {
+    this.window.onFailure(call);
     this.#fail(error);
   }
 
   override stop(): void {
     if (this.stopped) return;
     super.stop();
-    if (this.#call) this.lanes.forget(this.#call);
-    const last = this.#call?.id ?? this.#returned;
-    if (last !== 0) this.lanes.write(Buffer.from(shortFrames(releaseText(last)), "latin1"));
     this.#callback.release();
     if (this.#failure) this.#settle?.reject(this.#failure.error);
     else this.#settle?.resolve();
@@ -102,3 +94,5 @@ export class ListenLane extends BatchLane {
     this.stop();
   }
 }
+
+const MOST_CALLS = 64; // some 500 bytes each, at the client

@@ -39,12 +39,10 @@ export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
   tail(topic: unknown, options?: unknown): MaybePromise<ReadableStream<Batch>> {
     return guard(this.#hub, this.#budget, async () => {
       const { lanes, translator } = this.#ways;
-      const { tailBytes: windowBytes, tailAnswerMs: answerMs } = this.#hub.limits;
-      const window = { windowBytes, answerMs };
       const lane = await this.#open(
         topic,
         options,
-        (subscription, how) => new TailLane(lanes, subscription, { ...how, ...window }),
+        (subscription, how) => new TailLane(lanes, subscription, how),
       );
       const ticket = translator.issue((pipe) => lane.open(pipe));
       // The library makes a pipe of it, asks for the first chunk and sees the end; the lane goes on.
@@ -70,10 +68,12 @@ export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
       const callback = this.#callback(onBatch);
       try {
         const { lanes } = this.#ways;
+        const { promptMs } = this.#hub.limits;
         const lane = await this.#open(
           topic,
           options,
-          (subscription, how) => new ListenLane(lanes, subscription, { ...how, callback }),
+          (subscription, how) =>
+            new ListenLane(lanes, subscription, { ...how, callback, promptMs }),
         );
         lane.start();
         return new Listening(lane);
@@ -106,9 +106,10 @@ export class RpcSessionApi extends RpcApi implements Answering<PushSessionApi> {
       const limit = `Expected at most ${limits.sessionReaders} readers in one session`;
       throw new PushError("limit_exceeded", limit);
     }
-    const { heartbeatMs, batchEvents: limit } = limits;
+    const { heartbeatMs, batchEvents: limit, windowBytes, answerMs } = limits;
     const tell = (error: unknown) => errorToTell(this.#hub, error);
-    const lane = make(subscription, { heartbeatMs, limit, onError, tell });
+    const how = { heartbeatMs, limit, windowBytes, answerMs, onError, tell };
+    const lane = make(subscription, how);
     lanes.add(lane);
     if (this.#ended) lane.stop();
     return lane;

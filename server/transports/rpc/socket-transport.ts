@@ -3,6 +3,7 @@
  * leaves open is closed here: it stops reading while the client does not take the answers, bounds
  * what a session may hold, and touches no global (Node 20 has no `WebSocket`).
  */
+import type { Socket } from "node:net";
 import type { RpcTransportWithCustomEncoding } from "capnweb";
 import type { RawData, WebSocket } from "ws";
 import { ERRORS, PushError } from "../../errors.ts";
@@ -23,6 +24,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   readonly lanes: Lanes;
   readonly translator: Translator;
   readonly #socket: WebSocket;
+  readonly #connection: Socket;
   readonly #limits: Limits;
   /** How many calls the API may make for one message. */
   readonly #budget: CallBudget;
@@ -31,13 +33,15 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   #inboxBytes = 0;
   #failure: Error | undefined;
   #wakeReceiver: (() => void) | undefined;
+  #awaitsRoom = false;
 
   constructor(upgraded: Upgraded, limits: Limits, budget: CallBudget) {
-    const { socket } = upgraded;
+    const { socket, connection } = upgraded;
     const ids = new Ids();
-    this.lanes = new Lanes(upgraded, { ids, onWritten: this.#onWritten });
+    this.lanes = new Lanes(upgraded, ids);
     this.translator = new Translator(ids);
     this.#socket = socket;
+    this.#connection = connection;
     this.#limits = limits;
     this.#budget = budget;
     this.#held = new HeldResults(limits);
@@ -58,7 +62,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
     }
     const text = JSON.stringify(outgoing);
     this.#held.onSend(outgoing, text.length);
-    this.#socket.send(text, this.#onWritten);
+    this.#socket.send(text);
     // A map answers once for every element, so one message can ask for more than a client takes.
     if (this.#socket.bufferedAmount > this.#limits.sessionBytes) {
       const limit = `Expected the answers to be read: ${this.#limits.sessionBytes} bytes wait`;
@@ -82,7 +86,7 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
       if (this.#inbox.length === 0) {
         this.#inboxBytes = 0;
         if (this.#socket.isPaused) this.#socket.resume();
-      }
+      } else this.#awaitRoom();
       await new Promise<void>((resolve) => (this.#wakeReceiver = resolve));
     }
   }
@@ -102,7 +106,8 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   }
 
   #hasRoom(): boolean {
-    return this.#socket.bufferedAmount < this.#limits.socketBytes;
+    const { writableNeedDrain, writableLength } = this.#connection;
+    return !writableNeedDrain || writableLength < this.#limits.socketBytes;
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {
@@ -113,8 +118,8 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
     }
     const text = (data as Buffer).toString();
     // Nearly all that comes while batches go out. Nothing in it could be wrong, or cost anything.
-    const id = plainReturn(text);
-    if (id !== undefined && this.lanes.onReturn(id)) return;
+    const answer = plainReturn(text);
+    if (answer && this.lanes.onReturn(answer.id, answer)) return;
     const { inboxMessages, frameBytes } = this.#limits;
     this.#inbox.push(text);
     this.#inboxBytes += (data as Buffer).length;
@@ -140,15 +145,20 @@ export class SocketTransport implements RpcTransportWithCustomEncoding {
   #toLane(message: unknown): unknown {
     if (!isAnswer(message)) return message;
     const [kind, id, value] = message;
-    if (kind === "resolve") this.lanes.onReturn(id);
+    if (kind === "resolve") this.lanes.onReturn(id, { isVoid: false });
     else if (!this.lanes.onFailure(id, () => errorIn(value))) return message;
     return ["resolve", id, value];
   }
 
-  /** Something has left the socket: there may be room again for the answers to what waits here. */
-  readonly #onWritten = (): void => {
-    if (this.#inbox.length > 0 && this.#hasRoom()) this.#wakeReceiver?.();
-  };
+  /** There is room again for the answers to what waits here. */
+  #awaitRoom(): void {
+    if (this.#awaitsRoom) return;
+    this.#awaitsRoom = true;
+    this.#connection.once("drain", () => {
+      this.#awaitsRoom = false;
+      this.#wakeReceiver?.();
+    });
+  }
 }
 
 const UNREADABLE = new PushError("protocol_error", "bad RPC message");

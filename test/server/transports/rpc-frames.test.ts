@@ -1,7 +1,7 @@
 /** What `listen` and `tail` put on the wire, seen by a client that speaks the protocol by hand. */
 import { describe, expect, test } from "vitest";
 import { type FrameSocket, openFrames } from "../../support/frames.ts";
-import { startedLocal } from "../../support/server.ts";
+import { type LocalServer, startedLocal } from "../../support/server.ts";
 import { until } from "../../support/until.ts";
 import { push } from "../../support/wire.ts";
 
@@ -14,6 +14,10 @@ function batch(data: unknown): unknown {
 
 function call(callback: number, data: unknown): unknown {
   return ["push", ["pipeline", callback, [], [batch(data)]]];
+}
+
+function callAfter(previous: number, callback: number, data: unknown): unknown {
+  return ["push", ["pipeline", callback, [], [batch(data), ["pipeline", previous]]]];
 }
 
 function write(pipe: number, data: unknown): unknown {
@@ -30,7 +34,7 @@ async function messages({ next }: FrameSocket, count: number): Promise<unknown[]
 const NEVER_MS = 2 ** 30;
 
 async function opened({ limits, ...options }: Parameters<typeof startedLocal>[0] = {}) {
-  const server = await startedLocal({ ...options, limits: { tailAnswerMs: NEVER_MS, ...limits } });
+  const server = await startedLocal({ ...options, limits: { answerMs: NEVER_MS, ...limits } });
   const client = await openFrames(server.socketUrl);
   const send = (...lines: unknown[]) => {
     client.send(...lines.map((m) => (typeof m === "string" ? m : JSON.stringify(m))));
@@ -51,19 +55,20 @@ test("everything that goes out takes the next id, whether the library knows of i
   send(["resolve", 1, RETURNED], push("tail", "topic"), ["pull", 2]);
   expect(await take(2)).toEqual([["pipe"], ["resolve", 2, ["readable", 2]]]);
   await hub.publish("topic", "two");
-  expect(await take(4)).toEqual([
+  expect(await take(5)).toEqual([
     call(-1, "two"),
-    ["pull", 3],
     ["release", 1, 1],
-    write(2, "two"), // its id is 4
+    ["pull", 3],
+    write(2, "two"),
+    ["pull", 4],
   ]);
   send(["resolve", 3, 7]);
   await hub.publish("topic", "three");
   // 5 and 6
   expect(await take(4)).toEqual([
     call(-1, "three"),
-    ["pull", 5],
     ["release", 3, 1],
+    ["pull", 5],
     write(2, "three"),
   ]);
   send(["resolve", 5, RETURNED]);
@@ -83,8 +88,8 @@ test("everything that goes out takes the next id, whether the library knows of i
   // 8, 9 and 10
   expect(await take(6)).toEqual([
     call(-1, "four"),
-    ["pull", 8],
     ["release", 5, 1],
+    ["pull", 8],
     write(2, "four"),
     call(-2, "four"),
     ["pull", 10],
@@ -134,9 +139,62 @@ describe("listen", () => {
     send(["resolve", 1, RETURNED]);
     expect(await take(3)).toMatchObject([
       ["push", ["pipeline", -1, [], [{ events: [[{}, {}, {}, {}]] }]]],
-      ["pull", 2],
       ["release", 1, 1],
+      ["pull", 2],
     ]);
+    expect(client.inbox).toEqual([]);
+  });
+
+  test("calls ahead of a callback that keeps up, each call with the result of the one before", async () => {
+    const { server, send, take } = await opened();
+    const { hub } = server;
+    send(push("listen", "topic", ["export", -1]), ["pull", 1]);
+    await take(1);
+    // Twice as far ahead after each answer; when half of that is reached, one is asked for.
+    await hub.publish("topic", 1);
+    expect(await take(2)).toEqual([call(-1, 1), ["pull", 1]]);
+    send(["resolve", 1, RETURNED]);
+    await hub.publish("topic", 2);
+    expect(await take(3)).toEqual([call(-1, 2), ["release", 1, 1], ["pull", 2]]);
+    send(["resolve", 2, RETURNED]);
+    await hub.publish("topic", 3);
+    expect(await take(1)).toEqual([call(-1, 3)]); // nothing before it that has not returned
+    await hub.publish("topic", 4);
+    expect(await take(4)).toEqual([
+      callAfter(3, -1, 4),
+      ["release", 2, 1],
+      ["release", 3, 1],
+      ["pull", 4],
+    ]);
+    await hub.publish("topic", 5);
+    expect(await take(1)).toEqual([callAfter(4, -1, 5)]);
+    await hub.publish("topic", 6);
+    expect(await take(1)).toEqual([callAfter(5, -1, 6)]);
+    await hub.publish("topic", 7); // four are without an answer
+    await hub.publish("topic", 8);
+    send(["resolve", 4, RETURNED]);
+    expect(await take(1)).toMatchObject([
+      ["push", ["pipeline", -1, [], [{ events: [[{}, {}]] }, ["pipeline", 6]]]],
+    ]);
+  });
+
+  test.each([
+    ["has returned something", { promptMs: NEVER_MS }, 7],
+    ["has taken its time", { promptMs: 0 }, RETURNED],
+  ])("waits for a callback that %s", async (_name, limits, returned) => {
+    const { server, client, send, take } = await opened({ limits });
+    send(push("listen", "topic", ["export", -1]), ["pull", 1]);
+    await take(1);
+    await server.hub.publish("topic", 1);
+    expect(await take(2)).toEqual([call(-1, 1), ["pull", 1]]);
+    for (let id = 1; id <= 10; id += 1) {
+      send(["resolve", id, returned]);
+      await server.hub.publish("topic", id + 1);
+      const next = id + 1;
+      expect(await take(3)).toEqual([call(-1, next), ["release", id, 1], ["pull", next]]);
+    }
+    await server.hub.publish("topic", "one more");
+    await roundTrip(client, 2);
     expect(client.inbox).toEqual([]);
   });
 
@@ -186,6 +244,7 @@ describe("tail", () => {
     const { server, client, send, take } = await opened({ store: { historyEvents: 10_000 } });
     send(push("tail", "topic"), ["pull", 1]);
     await take(2);
+    await answered(server, { send, take });
     const writes: unknown[] = [];
     const asked: unknown[] = [];
     for (let event = 0; event < 40; event += 1) {
@@ -197,16 +256,16 @@ describe("tail", () => {
       });
     }
     expect(writes.length).toBe(14); // × 20 KB is the first that is not below 256 KiB
-    expect(asked).toEqual([5]); // the first that is not below a quarter; one answer at a time
-    send(["resolve", 5, RETURNED]);
+    expect(asked).toEqual([6]); // the first that is not below a quarter; one answer at a time
+    send(["resolve", 6, RETURNED]);
     // Half of the window is free again; the others are known to be taken when the last one is.
-    const released = Array.from({ length: 10 }, (_, index) => ["release", 5 + index, 1]);
-    expect(await take(11)).toEqual([...released, ["pull", 15]]);
+    const released = Array.from({ length: 10 }, (_, index) => ["release", 6 + index, 1]);
+    expect(await take(11)).toEqual([...released, ["pull", 16]]);
     expect(await take(1)).toMatchObject([["push", ["pipeline", 1, ["write"], [{}]]]]);
   });
 
   test("asks by and by for an answer to what it has written, and releases every call once", async () => {
-    const { server, send, take } = await opened({ limits: { tailAnswerMs: 20 } });
+    const { server, send, take } = await opened({ limits: { answerMs: 20 } });
     send(push("tail", "topic"), ["pull", 1]);
     await take(2);
     await server.hub.publish("topic", 1);
@@ -227,16 +286,17 @@ describe("tail", () => {
     const { server, send, take } = await opened();
     send(push("tail", "topic"), ["pull", 1]);
     await take(2);
+    await answered(server, { send, take });
     for (let event = 1; event <= 64; event += 1) {
       await server.hub.publish("topic", event);
       expect(await take(1)).toEqual([write(1, event)]);
     }
-    const released = Array.from({ length: 63 }, (_, index) => ["release", 2 + index, 1]);
-    expect(await take(64)).toEqual([...released, ["pull", 65]]);
+    const released = Array.from({ length: 64 }, (_, index) => ["release", 2 + index, 1]);
+    expect(await take(65)).toEqual([...released, ["pull", 66]]);
   });
 
   test("releases the pipe of a reader that has cancelled", async () => {
-    const { server, send, take } = await opened({ limits: { tailAnswerMs: 20 } });
+    const { server, send, take } = await opened({ limits: { answerMs: 20 } });
     send(push("tail", "topic"), ["pull", 1]);
     await take(2);
     await server.hub.publish("topic", 1);
@@ -275,6 +335,16 @@ describe("tail", () => {
     await closed;
   });
 });
+
+/** The first write of a tail is asked for at once. */
+async function answered(
+  { hub }: LocalServer,
+  { send, take }: Pick<Awaited<ReturnType<typeof opened>>, "send" | "take">,
+): Promise<void> {
+  await hub.publish("topic", "first");
+  expect(await take(2)).toEqual([write(1, "first"), ["pull", 2]]);
+  send(["resolve", 2, RETURNED]);
+}
 
 /** A call and its answer; by then everything before it was taken in. `id` numbers the client's calls. */
 async function roundTrip(

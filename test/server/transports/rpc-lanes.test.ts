@@ -1,5 +1,5 @@
 /** The promises of `listen` and `tail`, with clients that keep theirs and clients that do not. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { Batch } from "../../../server/contract.ts";
 import { openFrames } from "../../support/frames.ts";
 import { openSocket, type SocketClient } from "../../support/rpc.ts";
@@ -50,6 +50,69 @@ describe("a callback", () => {
     await until(() => heard.length >= 500);
     expect(heard).toEqual(numbers(1, 500));
     expect(most).toBe(1);
+  });
+
+  test("that is called ahead of its answers runs one at a time all the same, and is given the batch alone", async () => {
+    const server = await startedLocal();
+    const { api } = await openSocket(server.socketUrl);
+    const heard: number[] = [];
+    let running = 0;
+    let open = () => {};
+    let gate = Promise.resolve();
+    await api.listen("topic", async (...parameters: unknown[]) => {
+      expect(parameters.slice(1).every((value) => value === undefined)).toBe(true);
+      expect(running++).toBe(0);
+      await gate;
+      running -= 1;
+      heard.push(...offsetsOf(parameters[0] as Batch));
+    });
+    // Each returned at once: it is well ahead by now.
+    for (let event = 1; event <= 20; event += 1) {
+      await server.hub.publish("topic", event);
+      await until(() => heard.length === event);
+    }
+    gate = new Promise((resolve) => (open = resolve));
+    await publishSlowly(server, 10);
+    await api.topics(); // by now the calls that were written are at the client
+    expect([running, heard.length]).toEqual([1, 20]);
+    open();
+    await until(() => heard.length === 30);
+    expect(heard).toEqual(numbers(1, 30));
+  });
+
+  test("that throws is not called again, though more calls wait for it", async () => {
+    const server = await startedLocal();
+    const client = await openSocket(server.socketUrl);
+    const idle = tables(client, server);
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    onTestFinished(() => void process.off("unhandledRejection", note));
+    let calls = 0;
+    let reached = 0;
+    let fail = (_error: Error) => {};
+    const handle = await client.api.listen("topic", ({ events }) => {
+      calls += 1;
+      reached = events.at(-1)!.offset;
+      if (reached <= 20) return undefined;
+      return new Promise((_resolve, reject) => (fail = reject));
+    });
+    const ended = expect(Promise.resolve(handle.closed())).rejects.toThrow("out of paper");
+    for (let event = 1; event <= 20; event += 1) {
+      await server.hub.publish("topic", event);
+      await until(() => reached === event);
+    }
+    await publishSlowly(server, 40);
+    await until(() => reached > 20);
+    await client.api.topics();
+    fail(new RangeError("out of paper"));
+    await ended;
+    await client.api.topics();
+    expect(calls).toBe(21);
+    expect(server.app.stats().readers).toBe(0);
+    handle[Symbol.dispose]();
+    await until(() => JSON.stringify(tables(client, server)) === JSON.stringify(idle));
+    expect(unhandled).toEqual([]);
   });
 
   test("that throws at the third batch is not called again, and its error is told", async () => {
@@ -143,7 +206,7 @@ describe("a callback", () => {
 });
 
 test("a tail that is cancelled between two batches ends, while its neighbours go on", async () => {
-  const server = await startedLocal({ limits: { tailAnswerMs: 50 } });
+  const server = await startedLocal({ limits: { answerMs: 50 } });
   const client = await openSocket(server.socketUrl);
   const idle = tables(client, server);
   const cancelled = (await client.api.tail("topic")).getReader();

@@ -4,7 +4,7 @@ import { openSocket } from "../../support/rpc.ts";
 import { startedLocal } from "../../support/server.ts";
 
 test("100,000 events through tail and listen leave getStats() at its baseline, on both ends", async () => {
-  const server = await startedLocal({ limits: { tailAnswerMs: 50 } });
+  const server = await startedLocal({ limits: { answerMs: 50 } });
   const { api, session } = await openSocket(server.socketUrl);
   const bothEnds = () => ({ client: session.getStats(), server: tables(server.app.stats()) });
   const idle = await settled(bothEnds);
