@@ -127,6 +127,24 @@ test("a call of the library's that is not answered yet is named by the client's 
   ]);
 });
 
+test("calls that found no room for their answers are taken up when the client reads on", async () => {
+  const limits = { sessionBytes: 64 * 1024 * 1024 };
+  const { server, client, send } = await opened({ limits });
+  for (let event = 0; event < 4; event += 1) {
+    await server.hub.publish("topic", "x".repeat(60_000));
+  }
+  client.socket.pause();
+  const calls = 100; // 24 MB, of which the kernel takes a part
+  for (let id = 1; id <= calls; id += 1) send(push("read", "topic"), ["pull", id]);
+  // Until it has stopped: what it has answered fills the connection, and the rest waits.
+  const other = await openFrames(server.socketUrl);
+  for (let trips = 1; trips <= 200; trips += 1) await roundTrip(other, trips);
+  client.socket.resume();
+  for (let id = 1; id <= calls; id += 1) {
+    expect(await client.next()).toMatchObject(["resolve", id, {}]);
+  }
+});
+
 describe("listen", () => {
   test("calls again when the callback has returned, with all that has come meanwhile", async () => {
     const { server, client, send, take } = await opened();
