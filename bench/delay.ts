@@ -51,7 +51,7 @@ class Side {
 export async function delay({ divisor }: Effort): Promise<void> {
   await buildLoad();
   const quick = divisor > 1;
-  const ms = quick ? 300 : 2_000;
+  const ms = quick ? 300 : 1_500;
   section(
     "Delay",
     `Milliseconds from publishing to arriving, ${PER_SECOND} events a second to ` +
@@ -68,7 +68,7 @@ export async function delay({ divisor }: Effort): Promise<void> {
       await side.measure(ms); // compiles what is hot
     }
     const details = new Map(rows.map((row) => [row, [] as Delays[]]));
-    await interleave(rows, quick ? 3 : 5, async (row) => {
+    await interleave(rows, quick ? 3 : 15, async (row) => {
       const delays = await sides.get(row)!.measure(ms);
       details.get(row)!.push(delays);
       return delays.p50;

@@ -22,10 +22,6 @@ async function commandOf(name: string | undefined): Promise<Command> {
     const { loadCommand, USAGE } = await import("./commands/load.ts");
     return { usage: USAGE, run: loadCommand };
   }
-  if (name === "exec") {
-    const { execCommand, USAGE } = await import("./commands/exec.ts");
-    return { usage: USAGE, run: execCommand };
-  }
   if (name === "pipe") {
     const { pipeCommand, USAGE } = await import("./commands/pipe.ts");
     return { usage: USAGE, run: pipeCommand };
