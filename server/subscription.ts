@@ -33,6 +33,11 @@ export interface SubscriptionReadOptions {
   after?: Cursor | undefined;
   /** At most this many events. */
   limit?: number | undefined;
+  /**
+   * At most up to a place where the batches of others end as well: whoever has much to take shares
+   * all that follows with those who came from elsewhere, and no batch of it is large.
+   */
+  aligned?: boolean | undefined;
   /** Once aborted, a wait ends and nothing is taken any more: the batch is empty, the cursor stays. */
   signal?: AbortSignal | undefined;
 }
@@ -110,7 +115,9 @@ export class Subscription {
       return this.#reading.then(again, again);
     }
     this.#checkOpen();
-    const { after = this.#cursor, limit = DEFAULT_LIMITS.batchEvents, signal } = options;
+    const { after = this.#cursor, aligned = false, signal } = options;
+    const { limit: most = DEFAULT_LIMITS.batchEvents } = options;
+    const limit = aligned ? Math.min(most, toAlignedEnd(after)) : most;
     const take = (result: ReadResult) =>
       // Nobody is there any more to take it: whoever reads next gets it.
       signal?.aborted ? { events: [], cursor: this.cursor } : this.#take(result, after, limit);
@@ -230,6 +237,14 @@ export class Subscription {
 
 // Thousands of clients may leave at once, and to make an error takes longer than all the rest.
 const ENDED = new PushError("subscription_not_found", "subscription not found");
+
+// Events. Half as many make no smaller delay for others, and one write more for each reader.
+const ALIGNED_TO = 256;
+
+/** Never to the next such place: up to 256 events stay one batch. */
+function toAlignedEnd({ offset }: Cursor): number {
+  return 2 * ALIGNED_TO - (offset % ALIGNED_TO);
+}
 
 export function isEmpty({ events, gap }: Batch): boolean {
   return events.length === 0 && gap === undefined;

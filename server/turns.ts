@@ -2,6 +2,9 @@
  * Everybody who has something to do takes a turn: first come, first served, for a few milliseconds
  * in each turn of the event loop. So a fan-out to 10,000 readers, or 5,000 readers that come back at
  * once, keep nobody else waiting for longer than that.
+ *
+ *      an event → those who have everything, at once … and at the end of the turn, → those who are
+ *                 for 7 ms                             what is left of the 7 ms       behind, 1 ms
  */
 export interface Turn {
   /** MUST NOT throw. */
@@ -11,7 +14,7 @@ export interface Turn {
 // A turn usually ends in a write to a socket, some 5 µs. With what else comes in between no turn of
 // the event loop takes 10 ms, and a fan-out to a thousand is done in one.
 const SLICE_MS = 7;
-const BEHIND_MS = 1; // of it, for who is behind, however many others wait
+const BEHIND_MS = 1; // for who is behind, however many others wait
 const TURNS_PER_LOOK = 8; // at the clock, which costs as much as a tenth of a turn
 
 export class Turns {
@@ -19,21 +22,27 @@ export class Turns {
   now = performance.now();
   readonly #waiting = new Queue();
   readonly #behind = new Queue();
-  #running = false;
+  /** Of the slice of this turn of the event loop. */
+  #leftMs = SLICE_MS;
+  #soon = false;
+  #wokenAt = 0;
+  #scheduled = false;
 
   /** @param turn is taken later, never from here; may add itself again when it is */
   add(turn: Turn): void {
     this.#waiting.add(turn);
-    this.#start();
+    this.#atEndOfTurn();
+    // Not only then: thousands that come or leave at once make a turn of the event loop long.
+    if (this.#soon) return;
+    this.#soon = true;
+    this.#wokenAt = this.#look();
+    process.nextTick(this.#runSoon);
   }
 
-  /**
-   * The same for whoever is behind and has much to take: its turn comes when nobody else waits, or
-   * in the part of the time that is kept for these.
-   */
+  /** The same for whoever is behind and has much to take: these have a part of the time, their own. */
   addBehind(turn: Turn): void {
     this.#behind.add(turn);
-    this.#start();
+    this.#atEndOfTurn();
   }
 
   /** Resolves when all who wait now, or are woken by what was published just now, had their turn. */
@@ -45,25 +54,36 @@ export class Turns {
     ]);
   }
 
-  #start(): void {
-    if (this.#running) return;
-    this.#running = true;
+  #atEndOfTurn(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     setImmediate(this.#run);
   }
 
   readonly #run = (): void => {
-    const begin = this.#look();
-    while (this.#behind.size > 0 && this.#look() < begin + BEHIND_MS) this.#behind.take(1);
-    do {
-      if (this.#waiting.size > 0) this.#waiting.take(TURNS_PER_LOOK);
-      else this.#behind.take(1);
-    } while (this.#isWanted && this.#look() < begin + SLICE_MS);
-    this.#running = this.#isWanted;
-    if (this.#running) setImmediate(this.#run);
+    this.#takeWaiting(this.#look());
+    const end = this.now + BEHIND_MS;
+    while (this.#behind.size > 0 && this.now < end) {
+      this.#behind.take(1);
+      this.#look();
+    }
+    this.#leftMs = SLICE_MS;
+    this.#scheduled = false;
+    if (this.#waiting.size > 0 || this.#behind.size > 0) this.#atEndOfTurn();
   };
 
-  get #isWanted(): boolean {
-    return this.#waiting.size > 0 || this.#behind.size > 0;
+  readonly #runSoon = (): void => {
+    this.#soon = false;
+    this.#look();
+    this.#takeWaiting(this.#wokenAt); // to wake thousands takes a part of the slice
+  };
+
+  #takeWaiting(begin: number): void {
+    while (this.#waiting.size > 0 && this.now < begin + this.#leftMs) {
+      this.#waiting.take(TURNS_PER_LOOK);
+      this.#look();
+    }
+    this.#leftMs -= this.now - begin;
   }
 
   #look(): number {

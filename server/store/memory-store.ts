@@ -51,10 +51,16 @@ interface Read {
   readonly result: ReadResult;
 }
 
+// Full batches that are kept, each of at most `batchBytes` of JSON: enough for thousands of readers
+// that come back together from some 25 places.
+const FULL = 32;
+
 export class MemoryStore implements Store {
   readonly #topics = new Map<string, Topic>();
   readonly #options: Required<MemoryStoreOptions>;
   #newest: Read | undefined;
+  /** What did not reach the end of its log, and so stays true; what was asked for last comes first. */
+  #full: Read[] = [];
 
   constructor({
     historyEvents = DEFAULT_LIMITS.historyEvents,
@@ -90,12 +96,15 @@ export class MemoryStore implements Store {
     const topic = this.#get(name);
     this.#evict(topic);
     if (hasAll(topic, after)) return nothing(topic, after);
-    // Readers that are woken together ask the same, and are given the same object.
-    if (!this.#newest || !isRepeat(this.#newest, topic, after, limits)) {
-      const { first, last } = topic.log;
-      this.#newest = { topic, first, last, after, limits, result: collect(topic, after, limits) };
-    }
-    return this.#newest.result;
+    // Readers that stand at the same place ask the same, and are given the same object.
+    const { first, last } = topic.log;
+    if (this.#newest && isRepeat(this.#newest, topic, after, limits)) return this.#newest.result;
+    const known = this.#full.find((read) => isRepeat(read, topic, after, limits));
+    const result = known ? { ...known.result, last } : collect(topic, after, limits);
+    const read = { topic, first, last, after, limits, result };
+    if (result.end.offset === last) this.#newest = read;
+    else this.#keep(read, known);
+    return result;
   }
 
   ends(name: string): LogEnds {
@@ -117,7 +126,13 @@ export class MemoryStore implements Store {
 
   close(): void {
     this.#newest = undefined;
+    this.#full = [];
     this.#topics.clear();
+  }
+
+  #keep(read: Read, known: Read | undefined): void {
+    const others = this.#full.filter((other) => other !== known && beginsTheSame(other));
+    this.#full = [read, ...others.slice(0, FULL - 1)];
   }
 
   #get(name: string): Topic {
@@ -160,16 +175,27 @@ function nothing({ log }: Topic, end: Cursor): ReadResult {
   return { batch: { events: [], cursor: formatCursor(end) }, end, last: log.last };
 }
 
+/** Whether this question would be answered with the same batch. */
 function isRepeat(read: Read, topic: Topic, after: Cursor, { limit, maxBytes }: ReadLimits) {
   return (
-    read.topic === topic &&
-    read.last === topic.log.last &&
-    read.first === topic.log.first &&
     read.after.offset === after.offset &&
     read.after.epoch === after.epoch &&
+    read.topic === topic &&
     read.limits.limit === limit &&
-    read.limits.maxBytes === maxBytes
+    read.limits.maxBytes === maxBytes &&
+    beginsTheSame(read) &&
+    endsTheSame(read)
   );
+}
+
+/** Nothing was evicted since, or nothing of what follows its place. */
+function beginsTheSame({ topic: { epoch, log }, first, after }: Read): boolean {
+  return first === log.first || (after.epoch === epoch && after.offset >= log.first - 1);
+}
+
+/** Nothing was appended since, or it would not have had room for it. */
+function endsTheSame({ topic: { log }, last, result }: Read): boolean {
+  return last === log.last || result.end.offset < last;
 }
 
 function collect(topic: Topic, after: Cursor, { limit, maxBytes }: ReadLimits): ReadResult {

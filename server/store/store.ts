@@ -78,7 +78,7 @@ export interface Store {
 
   /**
    * Hangs up a doorbell: `ring` is called soon after events were appended, once for all that came
-   * in the same turn, and carries no data. It may ring for nothing; it never stays silent. It MUST
+   * together, and carries no data. It may ring for nothing; it never stays silent. It MUST
    * NOT throw. An event appended after this returned rings; whoever reads after hanging up the bell
    * and before going to sleep misses nothing.
    * @param ring a function of its own for each bell

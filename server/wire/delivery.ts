@@ -113,7 +113,8 @@ export class Delivery implements Turn {
     if (this.#held) return this.#give(this.#held);
     this.#woken = false;
     try {
-      const batch = this.#subscription.read(this.#reads);
+      const reads = this.#isBehind ? { ...this.#reads, aligned: true } : this.#reads;
+      const batch = this.#subscription.read(reads);
       if (batch instanceof Promise) void this.#hold(batch);
       else this.#give(batch);
     } catch (error) {

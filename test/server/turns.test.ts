@@ -19,6 +19,30 @@ test("takes turns in the order in which they were asked for, later, each once", 
   expect(taken).toEqual([1, 2, 3]);
 });
 
+test("a turn is taken before the event loop goes on to what else there is", async () => {
+  const turns = new Turns();
+  const order: string[] = [];
+  setImmediate(() => turns.add({ take: () => order.push("turn") }));
+  setImmediate(() => order.push("what else there is"));
+  await eventLoopTurn();
+  expect(order).toEqual(["turn", "what else there is"]);
+});
+
+test("but once the slice is used up, at the end of the turn of the event loop", async () => {
+  const turns = new Turns();
+  const order: string[] = [];
+  setImmediate(() => {
+    // As many as between two looks at the clock, and longer than a slice.
+    for (let count = 0; count < 8; count += 1) {
+      turns.add({ take: () => (busy(1), order.push("slow")) });
+    }
+  });
+  setImmediate(() => turns.add({ take: () => order.push("late") }));
+  setImmediate(() => order.push("what else there is"));
+  while (!order.includes("late")) await eventLoopTurn();
+  expect(order.slice(8)).toEqual(["what else there is", "late"]);
+});
+
 test("who asks for another turn has it after those who wait already", async () => {
   const turns = new Turns();
   const taken: string[] = [];
@@ -79,6 +103,23 @@ test("lets everybody else in every few milliseconds, however many there are", as
   // 7 ms of work of 0.1 ms each, and as many as it does between two looks at the clock; a machine
   // that stalls only makes the steps smaller.
   expect(Math.max(...steps)).toBeLessThanOrEqual(78);
+});
+
+test("even if all of them are behind, no turn of the event loop is long", async () => {
+  const turns = new Turns();
+  let taken = 0;
+  const take = () => {
+    busy(0.2);
+    taken += 1;
+  };
+  for (let count = 0; count < 100; count += 1) turns.addBehind({ take });
+  const steps: number[] = [];
+  while (taken < 100) {
+    const before = taken;
+    await eventLoopTurn();
+    steps.push(taken - before);
+  }
+  expect(Math.max(...steps)).toBeLessThanOrEqual(6); // 1 ms; stalls only make the steps smaller
 });
 
 test("knows when all who wait now, and whom a doorbell wakes in this turn, had their turn", async () => {

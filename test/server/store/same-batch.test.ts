@@ -34,6 +34,27 @@ describe("two readers at the same place", () => {
     expect(first.batch.gap).toEqual({ missed: 3, reason: "evicted" });
     expect(store.read("t", at(0), ALL).batch).toBe(first.batch);
   });
+
+  test("are given the same batch, though others have asked from elsewhere in between", () => {
+    const { store, at } = opened();
+    for (let count = 0; count < 30; count += 1) store.append("t", { json: "1" });
+    const from = (offset: number) => store.read("t", at(offset), { ...ALL, limit: 5 }).batch;
+    const batches = Array.from({ length: 25 }, (_, offset) => from(offset));
+    for (const [offset, batch] of batches.entries()) expect(from(offset)).toBe(batch);
+  });
+
+  test("are given the same batch if it was full, whatever came and went meanwhile", () => {
+    const { store, at } = opened({ historyEvents: 5 });
+    for (const json of ["1", "2", "3", "4"]) store.append("t", { json });
+    const before = store.read("t", at(1), { ...ALL, limit: 2 });
+    for (const json of ["5", "6"]) store.append("t", { json }); // the first one is evicted
+    const after = store.read("t", at(1), { ...ALL, limit: 2 });
+    expect(after.batch).toBe(before.batch);
+    expect([before.last, after.last]).toEqual([4, 6]);
+    store.append("t", { json: "7" }); // and now what the batch began with
+    const { gap } = store.read("t", at(1), { ...ALL, limit: 2 }).batch;
+    expect(gap).toEqual({ missed: 1, reason: "evicted" });
+  });
 });
 
 test.each<[string, (store: MemoryStore) => unknown, Partial<typeof ALL & Cursor>, object]>([
@@ -116,6 +137,17 @@ test("nobody is given what was true before: as a store that remembers nothing", 
     { runs: 300 },
   ));
 
+test("no more batches are kept than readers will share, and none that nobody can ask for", async () => {
+  const { store, at } = opened({ historyEvents: 100 });
+  for (let count = 0; count < 100; count += 1) store.append("t", { json: "1" });
+  const read = (offset: number) => store.read("t", at(offset), { ...ALL, limit: 5 }).batch;
+  const batches = Array.from({ length: 90 }, (_, offset) => new WeakRef(read(offset)));
+  expect(await survivors(batches)).toBe(32);
+  for (let count = 0; count < 95; count += 1) store.append("t", { json: "1" });
+  read(150);
+  expect(await survivors(batches)).toBe(0);
+});
+
 test("a batch is forgotten with its store", async () => {
   const { store, at } = opened();
   store.append("t", { json: "1" });
@@ -126,9 +158,13 @@ test("a batch is forgotten with its store", async () => {
   expect(() => store.ends("t")).toThrow("topic not found");
 });
 
-/** A question that nobody asks, so that the next is not the same as the last. */
+/** Questions that nobody asks, and more than a store keeps the answers of. */
 function distract(store: MemoryStore): void {
-  store.read("u", { epoch: "nobody's", offset: 0 }, { limit: 1, maxBytes: 1 });
+  for (let offset = 0; offset < 40; offset += 1) {
+    for (const name of ["t", "u"]) {
+      store.read(name, { epoch: "nobody's", offset }, { limit: 1, maxBytes: 1 });
+    }
+  }
 }
 
 function withoutEpoch({ batch, end, last }: ReadResult, epoch: string) {

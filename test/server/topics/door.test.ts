@@ -190,6 +190,8 @@ const FIRST: [string, (server: LocalServer, query: string) => Promise<Batch>][] 
 ];
 
 describe.each(FIRST)("over %s", (name, firstBatch) => {
+  const most = name === "polling" ? 1_000 : 512; // events at once, for one who is so far behind
+
   test.each([
     [0, []],
     [1, [5]],
@@ -222,14 +224,15 @@ describe.each(FIRST)("over %s", (name, firstBatch) => {
     const server = await startedLocal({ store: { historyEvents: 1_100 } });
     for (const number of numbers(1, 1_100)) await server.hub.publish("topic", number);
     const { events, cursor } = await firstBatch(server, `after=earliest&limit=${limit}`);
-    expect(events.map(({ offset }) => offset)).toEqual(numbers(1, count));
-    expect(cursor).toMatch(new RegExp(`\\.${count}$`));
+    const given = Math.min(count, most);
+    expect(events.map(({ offset }) => offset)).toEqual(numbers(1, given));
+    expect(cursor).toMatch(new RegExp(`\\.${given}$`));
   });
 
-  test("gives 1,000 at once when nothing is said", async () => {
+  test("gives as many at once as it can when nothing is said", async () => {
     const server = await startedLocal({ store: { historyEvents: 1_100 } });
     for (const number of numbers(1, 1_100)) await server.hub.publish("topic", number);
-    expect((await firstBatch(server, "after=earliest")).events).toHaveLength(1_000);
+    expect((await firstBatch(server, "after=earliest")).events).toHaveLength(most);
   });
 });
 

@@ -1,4 +1,5 @@
 /** What `listen` and `tail` put on the wire, seen by a client that speaks the protocol by hand. */
+import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { type FrameSocket, openFrames } from "../../support/frames.ts";
 import { type LocalServer, startedLocal } from "../../support/server.ts";
@@ -39,11 +40,16 @@ async function opened({ limits, ...options }: Parameters<typeof startedLocal>[0]
   const send = (...lines: unknown[]) => {
     client.send(...lines.map((m) => (typeof m === "string" ? m : JSON.stringify(m))));
   };
-  return { server, client, send, take: (count: number) => messages(client, count) };
+  /** Everything that was sent has been acted upon: a pong comes after all that came before its ping. */
+  const heard = async () => {
+    client.socket.ping();
+    await once(client.socket, "pong");
+  };
+  return { server, client, send, heard, take: (count: number) => messages(client, count) };
 }
 
 test("everything that goes out takes the next id, whether the library knows of it or not", async () => {
-  const { server, send, take } = await opened({ app: { publishToken: "secret" } });
+  const { server, send, heard, take } = await opened({ app: { publishToken: "secret" } });
   const { hub } = server;
 
   send(push("listen", "topic", ["export", -1]), ["pull", 1]);
@@ -63,6 +69,7 @@ test("everything that goes out takes the next id, whether the library knows of i
     ["pull", 4],
   ]);
   send(["resolve", 3, 7]);
+  await heard();
   await hub.publish("topic", "three");
   // 5 and 6
   expect(await take(4)).toEqual([
@@ -164,7 +171,7 @@ describe("listen", () => {
   });
 
   test("calls ahead of a callback that keeps up, each call with the result of the one before", async () => {
-    const { server, send, take } = await opened();
+    const { server, client, send, heard, take } = await opened();
     const { hub } = server;
     send(push("listen", "topic", ["export", -1]), ["pull", 1]);
     await take(1);
@@ -175,6 +182,7 @@ describe("listen", () => {
     await hub.publish("topic", 2);
     expect(await take(3)).toEqual([call(-1, 2), ["release", 1, 1], ["pull", 2]]);
     send(["resolve", 2, RETURNED]);
+    await heard();
     await hub.publish("topic", 3);
     expect(await take(1)).toEqual([call(-1, 3)]); // nothing before it that has not returned
     await hub.publish("topic", 4);
@@ -188,11 +196,14 @@ describe("listen", () => {
     expect(await take(1)).toEqual([callAfter(4, -1, 5)]);
     await hub.publish("topic", 6);
     expect(await take(1)).toEqual([callAfter(5, -1, 6)]);
-    await hub.publish("topic", 7); // four are without an answer
-    await hub.publish("topic", 8);
+    await hub.publish("topic", 7);
+    expect(await take(1)).toEqual([callAfter(6, -1, 7)]);
+    await hub.publish("topic", 8); // four are without an answer
+    await hub.publish("topic", 9);
+    await roundTrip(client, 2);
     send(["resolve", 4, RETURNED]);
     expect(await take(1)).toMatchObject([
-      ["push", ["pipeline", -1, [], [{ events: [[{}, {}]] }, ["pipeline", 6]]]],
+      ["push", ["pipeline", -1, [], [{ events: [[{}, {}]] }, ["pipeline", 7]]]],
     ]);
   });
 

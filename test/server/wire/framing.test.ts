@@ -8,6 +8,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { encodeOnce } from "../../../server/wire/encode-once.ts";
 import { chunk, type HttpStream, openHttpStream } from "../../../server/wire/http-stream.ts";
 import { textFrame } from "../../../server/wire/text-frame.ts";
+import { survivors } from "../../support/collect-garbage.ts";
 import { parseFrames } from "../../support/parse-frames.ts";
 import { property } from "../../support/property.ts";
 import { until } from "../../support/until.ts";
@@ -160,7 +161,7 @@ describe("a stream of texts", () => {
 });
 
 describe("what is encoded once", () => {
-  test("is made once for those who follow each other, and never for another batch", () => {
+  test("is made once, though others are asked for in between, and never for another batch", () => {
     let made = 0;
     const bytesOf = encodeOnce(({ cursor }) => Buffer.from(`${cursor} ${(made += 1)}`));
     const [a, b] = [batch("a"), batch("b")];
@@ -169,9 +170,15 @@ describe("what is encoded once", () => {
       "a 1",
       "b 2",
       "b 2",
+      "a 1",
       "a 3",
-      "a 4",
     ]);
+  });
+
+  test("is forgotten with its batch", async () => {
+    const bytesOf = encodeOnce(({ cursor }) => Buffer.from(cursor));
+    const made = ["a", "b", "c"].map((name) => new WeakRef(bytesOf(batch(name))));
+    expect(await survivors(made)).toBe(1); // the newest
   });
 
   test("is no other's when one cannot be encoded", () => {

@@ -29,7 +29,7 @@ async function opened(limits: Partial<Limits> = {}, store = {}) {
     return parseFrames(bytes.subarray(bytes.indexOf("\r\n\r\n") + 4));
   };
   socket.write(ASK);
-  await expect.poll(() => received.text).toMatch(/"cursor":"[^"]*"\}$/);
+  await expect.poll(() => received.text).toMatch(/"cursor":"[^"]*"\}/);
   return { server, socket, received, frames, end: ends[0]! };
 }
 
