@@ -196,14 +196,12 @@ describe("listen", () => {
     expect(await take(1)).toEqual([callAfter(4, -1, 5)]);
     await hub.publish("topic", 6);
     expect(await take(1)).toEqual([callAfter(5, -1, 6)]);
-    await hub.publish("topic", 7);
-    expect(await take(1)).toEqual([callAfter(6, -1, 7)]);
-    await hub.publish("topic", 8); // four are without an answer
-    await hub.publish("topic", 9);
+    await hub.publish("topic", 7); // four are without an answer
+    await hub.publish("topic", 8);
     await roundTrip(client, 2);
     send(["resolve", 4, RETURNED]);
     expect(await take(1)).toMatchObject([
-      ["push", ["pipeline", -1, [], [{ events: [[{}, {}]] }, ["pipeline", 7]]]],
+      ["push", ["pipeline", -1, [], [{ events: [[{}, {}]] }, ["pipeline", 6]]]],
     ]);
   });
 
