@@ -3,7 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ServerProcess, startProcess } from "../support/server.ts";
 import { launchBrowser, openPage } from "./open-page.ts";
-import { DESKTOP, PHONE, reads, violations, widths } from "./page-checks.ts";
+import { DESKTOP, fits, PHONE, reads, violations, widths } from "./page-checks.ts";
 
 let browser: Browser;
 let server: ServerProcess;
@@ -48,17 +48,31 @@ const PAGES: Record<string, (page: Page) => Promise<void>> = {
   },
 };
 
+const SCHEMES = ["light", "dark"] as const;
+
 describe.each(Object.entries(PAGES))("%s", (path, work) => {
-  describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
-    it.each([
-      ["desktop", DESKTOP],
-      ["phone", PHONE],
-    ])("is good on a %s", async (device, viewport) => {
-      const options = { colorScheme, viewport };
+  // Each scheme is once the one that a page begins with, and each is seen at rest and at work.
+  describe.each([
+    ["desktop", DESKTOP, SCHEMES],
+    ["phone", PHONE, SCHEMES.toReversed()],
+  ] as const)("on a %s", (device, viewport, schemes) => {
+    it("is good in both schemes", async () => {
+      const options = { colorScheme: schemes[0], viewport };
       const { page, addresses, problems } = await openPage(browser, server.url + path, options);
-      expect(await violations(page)).toEqual([]);
+      const name = path.split("/").at(-2) || "home";
+      const looksGood = async (colorScheme: (typeof SCHEMES)[number]) => {
+        await page.emulateMedia({ colorScheme });
+        expect([colorScheme, await violations(page)]).toEqual([colorScheme, []]);
+      };
+      for (const colorScheme of schemes) await looksGood(colorScheme);
       await work(page);
-      expect(await violations(page)).toEqual([]);
+      for (const colorScheme of schemes.toReversed()) {
+        await looksGood(colorScheme);
+        await page.screenshot({
+          path: `test-results/${name}-${device}-${colorScheme}.png`,
+          fullPage: true,
+        });
+      }
       expect(await widths(page)).toEqual({
         scrollWidth: viewport.width,
         clientWidth: viewport.width,
@@ -66,19 +80,13 @@ describe.each(Object.entries(PAGES))("%s", (path, work) => {
       const hosts = new Set(addresses.map((address) => new URL(address).host));
       expect([...hosts]).toEqual([new URL(server.url).host]);
       expect(problems).toEqual([]);
-      const name = path.split("/").at(-2) || "home";
-      await page.screenshot({
-        path: `test-results/${name}-${device}-${colorScheme}.png`,
-        fullPage: true,
-      });
     });
   });
 
-  it.each([320, 768, 1100])("fits a window %d px wide", async (width) => {
-    const viewport = { width, height: 800 };
-    const { page } = await openPage(browser, server.url + path, { viewport });
+  it("fits a window 1100, 768 and 320 px wide", async () => {
+    const { page } = await openPage(browser, server.url + path);
     await work(page);
-    expect(await widths(page)).toEqual({ scrollWidth: width, clientWidth: width });
+    for (const width of [1100, 768, 320]) await fits(page, width);
   });
 
   it("leads to every other page, and says which one it is", async () => {

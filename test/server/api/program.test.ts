@@ -5,12 +5,14 @@ import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { serveCommand } from "../../../server/commands/serve.ts";
 import type { Subscribed } from "../../../server/contract.ts";
 import { openFrames } from "../../support/frames.ts";
 import { openSocket } from "../../support/rpc.ts";
 import { PROGRAM, type ServerProcess, startedProcess } from "../../support/server.ts";
 import { until } from "../../support/until.ts";
 import { ask, call, openTcp, post, push, readUntil } from "../../support/wire.ts";
+import { usageError } from "../commands/child.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
@@ -130,18 +132,25 @@ describe("not started", () => {
   );
 
   test.each([
-    [["--nonsense"], /^Unknown flag "--nonsense"\n/],
+    [["--nonsense"], 'Unknown flag "--nonsense"'],
     [["--port"], /^Expected a value after `--port`/],
+    [["--port", "http"], /^Expected `--port` to be .*, got "http"$/],
+    [["--port", "65536"], /^Expected `--port` to be .*, got "65536"$/],
+    [["--port=-1"], /^Expected `--port` to be .*, got "-1"$/],
+    [["--metrics", "real"], /^Expected `--metrics` to be `system` or `simulated`, got "real"$/],
+    [["--allow-origin", "*"], /^Expected `--allow-origin` to be .*, got "\*"$/],
+    [["--lease", "0"], /^Expected `--lease` to be .*, got "0"$/],
+    [["--heartbeat", "soon"], /^Expected `--heartbeat` to be .*, got "soon"$/],
+    [["--version=1"], /^Expected no value after `--version`$/],
+    [["frobnicate"], 'Unexpected argument "frobnicate"'],
+    [["serve", "twice"], 'Unexpected argument "twice"'],
+  ])("because of %j, it knows what is wrong", async (args, message) => {
+    await expect(usageError(serveCommand, args)).resolves.toMatch(message);
+  });
+
+  test.each([
     [["--port", "http"], /^Expected `--port` to be .*, got "http"\n/],
-    [["--port", "65536"], /^Expected `--port` to be .*, got "65536"\n/],
-    [["--port=-1"], /^Expected `--port` to be .*, got "-1"\n/],
-    [["--metrics", "real"], /^Expected `--metrics` to be `system` or `simulated`, got "real"\n/],
-    [["--allow-origin", "*"], /^Expected `--allow-origin` to be .*, got "\*"\n/],
-    [["--lease", "0"], /^Expected `--lease` to be .*, got "0"\n/],
-    [["--heartbeat", "soon"], /^Expected `--heartbeat` to be .*, got "soon"\n/],
-    [["--version=1"], /^Expected no value after `--version`\n/],
     [["frobnicate"], /^Unexpected argument "frobnicate"\n/],
-    [["serve", "twice"], /^Unexpected argument "twice"\n/],
   ])("because of %j, it says what is wrong and exits with 2", async (args, message) => {
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });

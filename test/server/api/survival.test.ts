@@ -4,13 +4,29 @@
  */
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Allowance } from "../../../server/transports/rpc/messages.ts";
 import { openFrames } from "../../support/frames.ts";
-import { type ServerProcess, startedLocal, startedProcess } from "../../support/server.ts";
+import {
+  type ServerProcess,
+  startedLocal,
+  startedProcess,
+  startProcess,
+} from "../../support/server.ts";
 import { call, openTcp, post, push } from "../../support/wire.ts";
 
 const PULL = '["pull",1]';
+
+/** One for all that it has to survive: a message that it does not is told by its own test. */
+let program: ServerProcess;
+
+beforeAll(async () => {
+  program = await startProcess();
+});
+
+afterAll(async () => {
+  await program?.kill("SIGKILL");
+});
 
 async function expectAlive(server: ServerProcess): Promise<void> {
   await call(server.url, "topics");
@@ -37,27 +53,25 @@ describe("a promise of the client, which the library rejects when it gives the m
   ];
 
   test.each(lines)("%s, in a batch", async (_name, line) => {
-    const server = await startedProcess();
     // Once refused as a whole, once given up by the client.
-    await post(server.url, `${line}\n["nonsense"]`);
-    const socket = await openTcp(server.url);
+    await post(program.url, `${line}\n["nonsense"]`);
+    const socket = await openTcp(program.url);
     const body = `${line}\n${PULL}`;
     const head = `POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
     socket.write(head + body);
-    await call(server.url, "topics");
+    await call(program.url, "topics");
     socket.destroy();
-    await expectAlive(server);
+    await expectAlive(program);
   });
 
   test.each(lines)("%s, in a session", async (_name, line) => {
-    const server = await startedProcess();
     for (const end of [["[]"], ['["release",1,1]'], ['["pull",1]', '["release",1,1]', "[]"], []]) {
-      const { send, socket, closed } = await openFrames(`ws://127.0.0.1:${server.port}/api`);
+      const { send, socket, closed } = await openFrames(`ws://127.0.0.1:${program.port}/api`);
       send(line, ...end);
       socket.close();
       await closed;
     }
-    await expectAlive(server);
+    await expectAlive(program);
   });
 });
 
@@ -84,22 +98,20 @@ describe("a call that fails when nobody can be told", () => {
   ];
 
   test.each(lines)("%s, in a batch", async (_name, line) => {
-    const server = await startedProcess();
-    await post(server.url, line);
-    await post(server.url, `${line}\n${PULL}`);
-    await post(server.url, `${line}\n["release",1,1]`);
-    await expectAlive(server);
+    await post(program.url, line);
+    await post(program.url, `${line}\n${PULL}`);
+    await post(program.url, `${line}\n["release",1,1]`);
+    await expectAlive(program);
   });
 
   test.each(lines)("%s, in a session", async (_name, line) => {
-    const server = await startedProcess();
     for (const end of [["[]"], ['["release",1,1]'], ['["pull",1]', "[]"], []]) {
-      const { send, socket, closed } = await openFrames(`ws://127.0.0.1:${server.port}/api`);
+      const { send, socket, closed } = await openFrames(`ws://127.0.0.1:${program.port}/api`);
       send(line, ...end);
       socket.close();
       await closed;
     }
-    await expectAlive(server);
+    await expectAlive(program);
   });
 });
 

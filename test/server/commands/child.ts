@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { onTestFailed, onTestFinished } from "vitest";
+import { UsageError } from "../../../server/command-line.ts";
 import { PROGRAM } from "../../support/server.ts";
 
 export interface Child {
@@ -43,4 +44,20 @@ export async function runCommand(
   const { lines, stderr, exit } = startCommand(args);
   const code = await exit;
   return { code, stdout: lines.map((line) => `${line}\n`).join(""), stderr: stderr() };
+}
+
+/**
+ * What a command says of a command line that it refuses before it begins: the code that a process
+ * would run, in this one. What becomes of a `UsageError` is `server/main.ts`, the same for all.
+ */
+export async function usageError(
+  command: (argv: readonly string[]) => Promise<void>,
+  argv: readonly string[],
+): Promise<string> {
+  const error: unknown = await command(argv).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof UsageError)) throw new Error("It is not refused", { cause: error });
+  return error.message;
 }

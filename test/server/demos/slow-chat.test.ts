@@ -17,6 +17,7 @@ async function stalledChat() {
   onTestFinished(() => hub.close());
   const chat = new Chat(hub);
   const socket = new StalledSocket();
+  onTestFinished(() => socket.leave());
   void chat.join(socket.asWebSocket, await chat.admit());
   await settled();
   return { hub, chat, socket };
@@ -127,8 +128,7 @@ test("whoever was told to leave is not heard any more", async () => {
   for (const text of numbered(1, 100)) socket.say(text);
   await publish(hub, numbered(1, 300));
   expect(socket.ending?.code).toBe(1013);
-  socket.readyState = socket.CLOSED;
-  socket.emit("close", 1006);
+  socket.leave();
   await settled();
   expect(hub.stats().published).toBe(301);
 });

@@ -36,6 +36,12 @@ export class StalledSocket extends EventEmitter {
     this.readyState = 2;
   }
 
+  /** The client is gone. */
+  leave(): void {
+    this.readyState = this.CLOSED;
+    this.emit("close", 1006);
+  }
+
   pause(): void {
     this.isPaused = true;
   }
