@@ -54,7 +54,7 @@ export async function delay({ divisor }: Effort): Promise<void> {
   const ms = quick ? 300 : 1_500;
   section(
     "Delay",
-    `Milliseconds from publishing to arriving, ${PER_SECOND} events a second to ` +
+    `Milliseconds from when an event was due to arriving, ${PER_SECOND} events a second to ` +
       `${CLIENTS.toLocaleString("en")} clients, and how much more than the bare limit in the same ` +
       "round. An event reaches the first client long before the last, so half of what the whole " +
       "fan-out takes is in the median. A machine that does something else shows in all but the " +

@@ -34,9 +34,9 @@ export function constantUpdates(updates: readonly SystemMetrics[]): MetricsUpdat
   };
 }
 
-/** 200 bytes of JSON as well, which say when they were made, in a place that can be found. */
+/** 200 bytes of JSON as well, which say how old they are, in a place that can be found. */
 export function stamped(ageMs = 0): Stamped {
-  const made = process.hrtime.bigint() - BigInt(ageMs) * 1_000_000n;
+  const made = process.hrtime.bigint() - BigInt(Math.round(ageMs * 1_000_000));
   const time = String(made).padStart(MARK_DIGITS, "0");
   const data = { ...EVENT_200, note: `${MARK}${time} ring twice, leave at door` };
   return { data, json: JSON.stringify(data) };
