@@ -100,10 +100,11 @@ function steady(events: number, perSecond: number): Promise<void> {
   return new Promise((resolve) => {
     const lateMs = () => performance.now() - begin - (done * 1_000) / perSecond;
     const next = () => {
+      for (; done < events && lateMs() >= 0; done += 1) {
+        peer.publish(eventOf(burst.bytes, lateMs()));
+      }
       if (done === events) return resolve();
-      peer.publish(eventOf(burst.bytes, lateMs()));
-      done += 1;
-      setTimeout(next, -lateMs());
+      setTimeout(next, Math.ceil(-lateMs()));
     };
     next();
   });
